@@ -1,0 +1,30 @@
+"""Amazon Resource Names: reading and writing them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Arn(msgspec.Struct, frozen=True):
+    """arn:partition:service:region:account:resource"""
+
+    partition: str
+    service: str
+    region: str
+    account: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
+
+
+def parse(text: str) -> Arn | None:
+    """The ARN in `text`, or None if it is not one."""
+    parts = text.split(":", 5)
+    if len(parts) != 6 or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+        return None
+    return Arn(*parts[1:])
+
+
+def make(service: str, region: str, account: str, resource: str) -> str:
+    return f"arn:aws:{service}:{region}:{account}:{resource}"

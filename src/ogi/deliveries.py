@@ -1,0 +1,279 @@
+"""How things reach each other: a delivery is a request to be made later, as a record.
+
+Law: a delivery that was posted in a transaction is made at least once if and only if that
+transaction commits. A plain target is run in the same transaction that forgets the delivery, so it
+is made exactly once; an async target is leased first, so it may be made again after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import msgspec
+
+from ogi.errors import AwsError
+from ogi.service import Call, Fields, Operation, Ports, Principal, Run
+from ogi.storage import Home, Transaction
+from ogi.storage.keys import AGENDA, number, u64
+
+BELL = b"agenda"
+BATCH_MAX = 256
+"""Deliveries looked at in one go."""
+IN_FLIGHT_MAX = 512
+LEASE_S = 960.0
+"""How long an async target may take before its delivery is made again: above Lambda's 900 s."""
+BACKOFF_S = (0.1, 0.5, 2.0, 10.0, 60.0, 300.0)
+"""Waits after faults of ours, by attempt."""
+IDLE_S = 5.0
+"""A bell is a hint: look at the agenda at least this often."""
+
+log = logging.getLogger("ogi.deliveries")
+
+
+class Delivery(msgspec.Struct, frozen=True, array_like=True):
+    """A request that is owed: an operation or a duty of a service, and as whom."""
+
+    service: str
+    operation: str
+    request: Fields
+    account: str
+    region: str
+    principal: Principal
+    context: dict[str, Any]
+    trace: str
+    posted: float
+    attempt: int = 0
+    refused: tuple[str, str] | None = None
+    """(service, duty) that hears of the target's refusal: it is given `delivery`, `code`,
+    `message`, `status`; None: a refusal is noted in the trace and the delivery forgotten."""
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Delivery)
+
+
+def post(
+    tx: Transaction,
+    call: Call,
+    home: Home,
+    service: str,
+    operation: str,
+    request: Fields,
+    *,
+    due: float | None = None,
+    refused: tuple[str, str] | None = None,
+    attempt: int = 0,
+) -> None:
+    """Owe `request` to a service's operation or duty, as `call`'s principal, in its account.
+
+    home: the home of this transaction. due: seconds since the epoch, at once if None. The promise
+    holds if and only if `tx` commits.
+    """
+    delivery = Delivery(
+        service, operation, request, call.account, call.region, call.principal,
+        dict(call.context), call.trace, call.now, attempt, refused,
+    )  # fmt: skip
+    tx.set(
+        _key(call.now if due is None else due, home, call.entropy(12)), _encoder.encode(delivery)
+    )
+    tx.ring(BELL)
+
+
+def _key(due: float, home: Home, id: bytes) -> bytes:
+    return AGENDA + u64(max(0, int(due * 1000))) + home.encode() + b"\x00" + id
+
+
+def _home(key: bytes) -> Home:
+    return Home(key[len(AGENDA) + 8 : -13].decode())
+
+
+def _moved(key: bytes, due: float) -> bytes:
+    return AGENDA + u64(int(due * 1000)) + key[len(AGENDA) + 8 :]
+
+
+class Courier:
+    """Makes the deliveries that are due. One per store."""
+
+    name = "courier"
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._flights: dict[bytes, asyncio.Task[None]] = {}
+
+    async def work(self) -> bool:
+        """Start what is due and wait for one to end; True if there may be more now."""
+        due = await self._due()
+        fresh = [entry for entry in due if entry[0] not in self._flights]
+        room = IN_FLIGHT_MAX - len(self._flights)
+        for key, raw in fresh[:room]:
+            task = asyncio.create_task(self._make(key, _decoder.decode(raw)))
+            self._flights[key] = task
+            task.add_done_callback(lambda _, key=key: self._flights.pop(key, None))  # type: ignore[misc]
+        if not fresh or room <= 0:
+            return False
+        await asyncio.sleep(0)
+        return len(due) == BATCH_MAX
+
+    async def wait(self) -> None:
+        """Return when something was posted, has become due, or a flight has landed."""
+        with self._ports.store.listen(BELL) as bell:
+            if [k for k, _ in await self._due() if k not in self._flights]:
+                if len(self._flights) < IN_FLIGHT_MAX:
+                    return
+                await asyncio.wait(self._flights.values(), return_when=asyncio.FIRST_COMPLETED)
+                return
+            now = self._ports.clock.now()
+            later = await self._ports.store.read(
+                lambda tx: tx.scan(AGENDA + u64(int(now * 1000) + 1), AGENDA + b"\xff" * 9, 1)
+            )
+            until = now + IDLE_S
+            if later:
+                until = min(until, number(later[0][0], len(AGENDA)) / 1000)
+            await self._ports.clock.wait(bell.event, until)
+
+    async def close(self) -> None:
+        """Stop: what is in flight is cancelled and made again at the next start."""
+        for task in list(self._flights.values()):
+            task.cancel()
+        for task in list(self._flights.values()):
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+
+    async def drain(self) -> None:
+        """Make all that is due now, and what follows from it at once (tests)."""
+        while await self._due():
+            await self.work()
+            if self._flights:
+                await asyncio.wait(self._flights.values())
+
+    async def _due(self) -> list[tuple[bytes, bytes]]:
+        end = AGENDA + u64(int(self._ports.clock.now() * 1000) + 1)
+        return await self._ports.store.read(
+            lambda tx: tx.scan(AGENDA, end, BATCH_MAX + len(self._flights))
+        )
+
+    async def _make(self, key: bytes, delivery: Delivery) -> None:
+        ports = self._ports
+        call = Call(
+            ports=ports,
+            account=delivery.account,
+            region=delivery.region,
+            principal=delivery.principal,
+            request_id="",
+            now=ports.clock.now(),
+            seed=ports.random(32),
+            trace=delivery.trace,
+            context=delivery.context,
+        )
+        try:
+            target = ports.services[delivery.service].operation_named(delivery.operation)
+            if target.asynchronous:
+                await self._make_outside(key, delivery, target, call)
+            else:
+                await self._make_inside(key, delivery, target, call)
+        except AwsError as error:
+            await self._refuse(key, delivery, call, error)
+        except Exception as fault:
+            await self._postpone(key, delivery, fault)
+
+    async def _make_inside(
+        self, key: bytes, delivery: Delivery, target: Operation, call: Call
+    ) -> None:
+        """Forget the delivery and run its target in one transaction."""
+
+        def body(tx: Transaction) -> Run | None:
+            if tx.get(key) is None:
+                return None
+            running = call.begin()
+            tx.delete(key)
+            target.authorise(tx, running, delivery.request)
+            target.function(tx, running, delivery.request)
+            return running.run
+
+        homes = target.homes(call, delivery.request)
+        run = await self._ports.store.transact(body, _home(key), *homes)
+        if run is not None:
+            self._ports.traces.add(run.notes)
+
+    async def _make_outside(
+        self, key: bytes, delivery: Delivery, target: Operation, call: Call
+    ) -> None:
+        """Move the delivery out of reach, run its target, then forget the delivery."""
+        store, home = self._ports.store, _home(key)
+        leased = _moved(key, call.now + LEASE_S)
+
+        def lease(tx: Transaction) -> bool:
+            raw = tx.get(key)
+            if raw is None:
+                return False
+            tx.delete(key)
+            tx.set(leased, raw)
+            return True
+
+        if not await store.transact(lease, home):
+            return
+        try:
+            from ogi.service import dispatch
+
+            await dispatch(call, target, delivery.request)
+        except AwsError as error:
+            await self._refuse(leased, delivery, call, error)
+        except Exception as fault:
+            await self._postpone(leased, delivery, fault)
+        else:
+            await store.transact(lambda tx: tx.delete(leased), home)
+
+    async def _refuse(self, key: bytes, delivery: Delivery, call: Call, error: AwsError) -> None:
+        """The target said no: tell the sender, which may post again, and forget the delivery."""
+        told: Operation | None = None
+        if delivery.refused is not None:
+            service, duty = delivery.refused
+            told = self._ports.services[service].operation_named(duty)
+        report = {
+            "delivery": msgspec.to_builtins(delivery, builtin_types=(bytes,)),
+            "request": delivery.request,
+            "code": error.code or error.shape,
+            "message": error.message,
+            "status": error.status or 400,
+            "attempt": delivery.attempt,
+            "posted": delivery.posted,
+        }
+
+        def body(tx: Transaction) -> Run | None:
+            if tx.get(key) is None:
+                return None
+            running = call.begin()
+            tx.delete(key)
+            running.note(
+                "refused", service=delivery.service, operation=delivery.operation,
+                code=report["code"], message=error.message, principal=delivery.principal.arn,
+            )  # fmt: skip
+            if told is not None:
+                told.function(tx, running, report)
+            return running.run
+
+        homes = () if told is None else told.homes(call, report)
+        run = await self._ports.store.transact(body, _home(key), *homes)
+        if run is not None:
+            self._ports.traces.add(run.notes)
+
+    async def _postpone(self, key: bytes, delivery: Delivery, fault: Exception) -> None:
+        """A fault of ours: try again later, so that what was promised stays promised."""
+        wait = BACKOFF_S[min(delivery.attempt, len(BACKOFF_S) - 1)]
+        log.error(
+            "delivery failed",
+            exc_info=fault,
+            extra={"service": delivery.service, "operation": delivery.operation, "retry_s": wait},
+        )
+        later = _moved(key, self._ports.clock.now() + wait)
+        again = msgspec.structs.replace(delivery, attempt=delivery.attempt + 1)
+
+        def body(tx: Transaction) -> None:
+            if tx.get(key) is not None:
+                tx.delete(key)
+                tx.set(later, _encoder.encode(again))
+
+        await self._ports.store.transact(body, _home(key))

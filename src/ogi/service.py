@@ -1,0 +1,383 @@
+"""What a service is, and what a request is to it.
+
+A plain `def` operation runs inside one transaction, together with its authorisation; an `async def`
+operation is the outside world and makes its transactions with `call.transact`. A plain `def` sees
+`tx` and its arguments: time is `call.now`, ids and random bytes come from `call`, so that a re-run
+mints the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import msgspec
+
+from ogi import arn as arns
+from ogi.errors import AwsError, unsupported
+from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
+
+if TYPE_CHECKING:
+    from ogi.clock import Clock
+    from ogi.settings import Settings
+    from ogi.traces import Traces
+    from ogi.vault import Vault
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+Fields = dict[str, Any]
+"""A request or a result by the model's member names: texts, numbers, bools, bytes, lists, dicts;
+timestamps are seconds since the epoch; a streamed body is an async iterator of bytes."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks. `arn` is what policies and CloudTrail would name."""
+
+    kind: str
+    """`user`, `role` (an assumed role's session), `root`, `service`, `federated`, `anonymous`."""
+    account: str
+    """Twelve digits; '' for a service and for anonymous."""
+    arn: str
+    """A service's is its principal name: `sns.amazonaws.com`."""
+    id: str = ""
+    """aws:userid: `AIDA...`, `AROA...:session`, the account for root."""
+    role_arn: str = ""
+    """Of an assumed role: the role's own ARN."""
+    session_policies: tuple[str, ...] = ()
+    """JSON documents or managed policy ARNs that limit a session further."""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+ANONYMOUS = Principal(kind="anonymous", account="", arn="*")
+
+
+def service_principal(name: str) -> Principal:
+    """`name` as in `sns.amazonaws.com`."""
+    return Principal(kind="service", account="", arn=name)
+
+
+class Authorise(Protocol):
+    """Decides; raises the service's access-denied error. Runs inside the transaction."""
+
+    def __call__(
+        self,
+        tx: Reader,
+        call: Call,
+        service: Service,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        context: Mapping[str, Any],
+    ) -> None: ...
+
+
+class Sandbox(Protocol):
+    """Where function code runs; see ogi.sandbox for the full contract."""
+
+    async def invoke(self, function: Any, payload: bytes, deadline: float) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Ports:
+    """What the composition root joins: the outside world as operations may reach it."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    blobs: BlobStore
+    vault: Vault
+    traces: Traces
+    authorise: Authorise
+    services: Mapping[str, Service]
+    random: Callable[[int], bytes]
+    sandbox: Sandbox | None = None
+
+
+class Run:
+    """What one run of a body draws and notes; a re-run starts with a new one."""
+
+    __slots__ = ("drawn", "notes", "seed")
+
+    def __init__(self, seed: bytes) -> None:
+        self.seed = seed
+        self.drawn = 0
+        self.notes: list[tuple[str, str, Fields]] = []
+
+    def entropy(self, size: int) -> bytes:
+        self.drawn += 1
+        return hashlib.shake_256(self.seed + self.drawn.to_bytes(8, "big")).digest(size)
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request as its operation sees it."""
+
+    ports: Ports
+    account: str
+    """The account in which the operation acts: the caller's, or the delivery's."""
+    region: str
+    principal: Principal
+    request_id: str
+    now: float
+    """Seconds since the epoch, read once at the edge."""
+    seed: bytes
+    """32 random bytes, from which all that the call draws is derived."""
+    trace: str = ""
+    """The id that joins what follows from one request; `Root` of X-Ray's header."""
+    context: Mapping[str, Any] = {}
+    """Condition keys that come with the caller: aws:SourceIp, aws:SourceArn, kms:ViaService..."""
+    demand: tuple[Operation, Fields] | None = None
+    """What was asked, so that each transaction of an async operation is authorised anew."""
+    run: Run = msgspec.field(default_factory=lambda: Run(b""))
+
+    # -- names and numbers ------------------------------------------------------------------
+
+    def arn(self, service: str, resource: str) -> str:
+        """An ARN in this call's region and account."""
+        return arns.make(service, self.region, self.account, resource)
+
+    @property
+    def home(self) -> Home:
+        """The control home of this call's account and region."""
+        return control(self.account, self.region)
+
+    def entropy(self, size: int) -> bytes:
+        """Unpredictable bytes, the same again when the body is run again."""
+        return self.run.entropy(size)
+
+    def new_id(self) -> str:
+        """A random UUID, the same again when the body is run again."""
+        return str(uuid.UUID(bytes=self.run.entropy(16), version=4))
+
+    def note(self, kind: str, **fields: Any) -> None:
+        """Add a hop to the trace; it is shown once the transaction is durable."""
+        self.run.notes.append((self.trace, kind, {"at": self.now, **fields}))
+
+    # -- as somebody else -------------------------------------------------------------------
+
+    def as_service(self, principal: str, source_arn: str, source_account: str) -> Call:
+        """The same call as a service acting for a resource: `sns.amazonaws.com` for a topic."""
+        return msgspec.structs.replace(
+            self,
+            principal=service_principal(principal),
+            context={"aws:SourceArn": source_arn, "aws:SourceAccount": source_account},
+            demand=None,
+        )
+
+    def as_principal(self, principal: Principal, **context: Any) -> Call:
+        """The same call as another user or role session."""
+        return msgspec.structs.replace(self, principal=principal, context=context, demand=None)
+
+    def via(self, service: str, **context: Any) -> Call:
+        """The same caller through a service (forward access): kms:ViaService, aws:CalledVia."""
+        host = f"{service}.{self.region}.amazonaws.com"
+        return msgspec.structs.replace(
+            self,
+            context={
+                **self.context,
+                "kms:ViaService": host,
+                "aws:CalledVia": [f"{service}.amazonaws.com"],
+                "aws:ViaAWSService": "true",
+                **context,
+            },
+            demand=None,
+        )
+
+    def in_place(self, account: str, region: str) -> Call:
+        """The same caller acting in another account or region (a resource that lies there)."""
+        if account == self.account and region == self.region:
+            return self
+        return msgspec.structs.replace(self, account=account, region=region)
+
+    # -- reaching the neighbours ------------------------------------------------------------
+
+    def invoke(self, tx: Transaction, service: str, operation: str, request: Fields) -> Fields:
+        """Another service's plain operation, now, in this transaction, authorised as the caller."""
+        target = self.ports.services[service].operation_named(operation)
+        if target.asynchronous:
+            raise TypeError(f"{service}:{operation} is async; use call.request outside")
+        target.authorise(tx, self, request)
+        result: Fields = target.function(tx, self, request)
+        return result
+
+    async def request(self, service: str, operation: str, request: Fields) -> Fields:
+        """Another service's operation, now, in its own transactions, authorised as the caller."""
+        ports = self.ports
+        call = msgspec.structs.replace(
+            self, now=ports.clock.now(), seed=ports.random(32), demand=None
+        )
+        return await dispatch(call, ports.services[service].operation_named(operation), request)
+
+    async def transact(self, body: Callable[[Transaction, Call], T], home: Home, *also: Home) -> T:
+        """A transaction of an async operation: authorised as the operation is, then `body`."""
+        call = msgspec.structs.replace(self, now=self.ports.clock.now(), seed=self.ports.random(32))
+
+        def attempt(tx: Transaction) -> tuple[T, Run]:
+            running = call.begin()
+            if call.demand is not None:
+                operation, request = call.demand
+                operation.authorise(tx, running, request)
+            return body(tx, running), running.run
+
+        result, run = await self.ports.store.transact(attempt, home, *also)
+        self.ports.traces.add(run.notes)
+        return result
+
+    async def read(self, body: Callable[[Reader], T]) -> T:
+        return await self.ports.store.read(body)
+
+    def begin(self) -> Call:
+        """This call at the start of a run of its body."""
+        return msgspec.structs.replace(self, run=Run(self.seed))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation or duty of a service. The names are AWS's; `function` does it."""
+
+    service: Service
+    name: str
+    function: Callable[..., Any]
+    asynchronous: bool
+    reads: bool
+    actions: tuple[str, ...]
+    on: Callable[..., str | Sequence[str]] | None
+    keys: Callable[..., Mapping[str, Any]] | None
+    home: Callable[[Call, Fields], Home | tuple[Home, ...]] | None
+    unsupported: frozenset[str]
+    open: bool
+    preauthorised: bool
+
+    def authorise(self, tx: Reader, call: Call, request: Fields) -> None:
+        """Refuse members that are not supported, then what the policies refuse."""
+        if self.unsupported:
+            for member in self.unsupported.intersection(request):
+                raise unsupported(f"the member {member} of {self.service.name}:{self.name}")
+        if self.open:
+            return
+        found = "*" if self.on is None else self.on(tx, call, request)
+        resources = (found,) if isinstance(found, str) else tuple(found)
+        context = call.context
+        if self.keys is not None:
+            context = {**context, **self.keys(tx, call, request)}
+        call.ports.authorise(tx, call, self.service, self.actions, resources, context)
+
+    def homes(self, call: Call, request: Fields) -> tuple[Home, ...]:
+        if self.home is None:
+            return (call.home,)
+        homes = self.home(call, request)
+        return homes if isinstance(homes, tuple) else (homes,)
+
+
+@dataclass(eq=False)
+class Service:
+    """A service: its operations (AWS's API), its duties (deliveries of its own), its workers."""
+
+    name: str
+    """botocore's name, and the prefix of its IAM actions."""
+    principal: str
+    """As whom it acts: `sns.amazonaws.com`."""
+    denied: type[AwsError]
+    """The error that refuses access in this service's words."""
+    policy_of: Callable[[Reader, str], str | None] | None = None
+    """The JSON of the resource policy of an ARN."""
+    workers: tuple[Callable[[Ports], Any], ...] = ()
+    operations: dict[str, Operation] = field(default_factory=dict)
+    duties: dict[str, Operation] = field(default_factory=dict)
+
+    def operation(
+        self,
+        *,
+        on: Callable[..., str | Sequence[str]] | None = None,
+        action: str | Sequence[str] | None = None,
+        keys: Callable[..., Mapping[str, Any]] | None = None,
+        home: Callable[[Call, Fields], Home | tuple[Home, ...]] | None = None,
+        reads: bool = False,
+        unsupported: Sequence[str] = (),
+        open: bool = False,
+        preauthorised: bool = True,
+        name: str | None = None,
+    ) -> Callable[[F], F]:
+        """Register `snake_case(tx, call, request) -> Fields` as the operation `SnakeCase`.
+
+        on(tx, call, request): the ARN (or ARNs) to authorise; None: `*`. action: the IAM action(s)
+        if it is not the operation's name. keys: further condition keys. home: where it writes, the
+        control home of the call if None. reads: it writes nothing, so it runs on a snapshot.
+        unsupported: members of the request that are refused by name. open: needs no permission.
+        preauthorised=False: an async operation that touches nothing before its first `transact`.
+        """
+
+        def register(function: F) -> F:
+            wire_name = name or _camel(function.__name__)
+            self.operations[wire_name] = self._entry(
+                wire_name, function, reads=reads, on=on, action=action, keys=keys, home=home,
+                unsupported=unsupported, open=open, preauthorised=preauthorised,
+            )  # fmt: skip
+            return function
+
+        return register
+
+    def duty(self, *, home: Callable[[Call, Fields], Home | tuple[Home, ...]]) -> Callable[[F], F]:
+        """Register what deliveries of this service's own ask for; unreachable from outside."""
+
+        def register(function: F) -> F:
+            self.duties[function.__name__] = self._entry(
+                function.__name__, function, reads=False, on=None, action=None, keys=None,
+                home=home, unsupported=(), open=True, preauthorised=False,
+            )  # fmt: skip
+            return function
+
+        return register
+
+    def _entry(
+        self, name: str, function: Callable[..., Any], *, action: str | Sequence[str] | None,
+        unsupported: Sequence[str], **rest: Any,
+    ) -> Operation:  # fmt: skip
+        names = (name,) if action is None else (action,) if isinstance(action, str) else action
+        return Operation(
+            service=self,
+            name=name,
+            function=function,
+            asynchronous=inspect.iscoroutinefunction(function),
+            actions=tuple(a if ":" in a else f"{self.name}:{a}" for a in names),
+            unsupported=frozenset(unsupported),
+            **rest,
+        )
+
+    def operation_named(self, name: str) -> Operation:
+        found = self.operations.get(name) or self.duties.get(name)
+        if found is None:
+            raise unsupported(f"{self.name}:{name}")
+        return found
+
+
+def _camel(snake: str) -> str:
+    return "".join(word[:1].upper() + word[1:] for word in snake.rstrip("_").split("_"))
+
+
+async def dispatch(call: Call, operation: Operation, request: Fields) -> Fields:
+    """Authorise and run one operation; the result is durable when this returns."""
+    call = msgspec.structs.replace(call, demand=(operation, request))
+    store = call.ports.store
+    if operation.asynchronous:
+        if operation.preauthorised:
+            await store.read(lambda tx: operation.authorise(tx, call, request))
+        running: Awaitable[Fields] = operation.function(call, request)
+        return await running
+
+    def body(tx: Any) -> tuple[Fields, Run]:
+        running = call.begin()
+        operation.authorise(tx, running, request)
+        return operation.function(tx, running, request), running.run
+
+    if operation.reads:
+        result, run = await store.read(body)
+    else:
+        home, *also = operation.homes(call, request)
+        result, run = await store.transact(body, home, *also)
+    if run.notes:
+        call.ports.traces.add(run.notes)
+    return result

@@ -1,0 +1,38 @@
+"""Every knob with its default and one line of help; docs/settings.md is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def knob(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class Settings:
+    host: str = knob("127.0.0.1", "Address to listen on; others than loopback need care.")
+    port: int = knob(4566, "Port to listen on; 0 picks a free one.")
+    data: Path = knob(Path(".ogi"), "Folder of all data; made at the first start.")
+    ephemeral: bool = knob(False, "Temporary data folder, and POST /_ogi/reset empties it.")
+    account: str = knob("000000000000", "The default account: twelve digits.")
+    region: str = knob("us-east-1", "The default region, also for a scope with an empty region.")
+    credentials: str = knob("", "KEY:SECRET of the user admin, instead of generated ones.")
+    force_weak_credentials: bool = knob(
+        False, "Allow --credentials on an address that is not loopback."
+    )
+    seed: Path | None = knob(None, "YAML file of accounts, users, keys and policies to make.")
+    tls_certificate: Path | None = knob(None, "PEM file; with it the port speaks TLS.")
+    tls_key: Path | None = knob(None, "PEM file of the certificate's private key.")
+    require_isolation: bool = knob(False, "Refuse to run functions without a sandbox.")
+    function_network: str = knob(
+        "ogi", "What functions reach: `ogi` (only this endpoint) or `host` (the host's network)."
+    )
+    endpoint: str = knob("", "The URL that clients use, where it is not http://HOST:PORT.")
+    header_bytes_max: int = knob(64 * 1024, "Bytes of a request's line and headers.")
+    header_s_max: float = knob(10.0, "Seconds in which a request's headers must arrive.")
+    idle_s_max: float = knob(75.0, "Seconds a connection may be silent between requests.")
+    connections_max: int = knob(20_000, "Connections at once; more are closed at once.")
+    drain_s_max: float = knob(10.0, "Seconds that SIGTERM waits for requests in progress.")

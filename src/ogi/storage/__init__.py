@@ -1,0 +1,119 @@
+"""What a store is: an ordered map of bytes with transactions, and files of bytes beside it.
+
+Laws: a transaction writes in the homes that it names and may read control records of any home; its
+effect is a list of `(key, value or None)`; `transact` returns when that list is on disk. A body may
+be run again, so it has no effect but on its transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import NewType, Protocol, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+Home = NewType("Home", str)
+"""Where records live together: `control`, `control/ACCOUNT/REGION`, or a resource's ARN."""
+
+CONTROL = Home("control")
+"""Control records whose names are decided globally: identities, access keys, bucket names."""
+
+KEY_BYTES_MAX = 4096
+VALUE_BYTES_MAX = 8 * 1024 * 1024
+
+
+def control(account: str, region: str) -> Home:
+    """The home of the control records of one account in one region."""
+    return Home(f"control/{account}/{region}")
+
+
+class StrayWrite(Exception):
+    """A transaction wrote outside of the homes that it named: a defect of ours."""
+
+
+class Reader(Protocol):
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(
+        self, begin: bytes, end: bytes, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        """At most `limit` entries with begin <= key < end, in order of the keys."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    def set(self, key: bytes, value: bytes) -> None: ...
+
+    def delete(self, key: bytes) -> None: ...
+
+    def ring(self, bell: bytes) -> None:
+        """Wake who listens to `bell`, once this transaction is durable."""
+        ...
+
+
+class Bell(Protocol):
+    @property
+    def event(self) -> asyncio.Event:
+        """Set when the bell has rung since `listen` or the last `clear`."""
+        ...
+
+    def clear(self) -> None: ...
+
+
+class Store(Protocol):
+    async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
+        """Run atomically; return when durable. May run `body` again.
+
+        What `body` raises is raised here, and nothing of what it wrote remains.
+        """
+        ...
+
+    async def read(self, body: Callable[[Reader], T]) -> T:
+        """Run on a consistent snapshot of all that is durable; never waits for writers."""
+        ...
+
+    def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
+        """Rings after this line are never missed. A hint: poll as well."""
+        ...
+
+    async def reset(self) -> None:
+        """Forget everything (ephemeral servers)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Blob(msgspec.Struct, frozen=True, array_like=True):
+    """A reference to bytes outside of the map."""
+
+    name: str
+    size: int
+
+
+class BlobStore(Protocol):
+    """Bytes first, then the reference in the transaction; unreferenced bytes are collected later.
+
+    A blob is durable when `write` returns.
+    """
+
+    async def write(self, chunks: AsyncIterator[bytes]) -> Blob: ...
+
+    def open(self, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]: ...
+
+    async def delete(self, blob: Blob) -> None: ...
+
+    async def reset(self) -> None: ...
+
+
+def homes_of(keys: Sequence[bytes], homes: Sequence[Home]) -> None:
+    """Raise StrayWrite if one of `keys` is neither in one of `homes` nor in the agenda."""
+    from ogi.storage.keys import AGENDA
+
+    prefixes = (AGENDA, *(home.encode() + b"\x00" for home in homes))
+    for key in keys:
+        if not key.startswith(prefixes):
+            raise StrayWrite(f"{key!r} is not in {homes}")

@@ -1,0 +1,78 @@
+"""The write-set of a transaction, read through to what lies below it. The engines share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sortedcontainers import SortedDict
+
+from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Home, Reader, homes_of
+
+
+class Writes:
+    """A transaction: what a body wrote, over a reader. `changes` is its whole effect."""
+
+    __slots__ = ("_below", "_homes", "bells", "changes")
+
+    def __init__(self, below: Reader, homes: Sequence[Home]) -> None:
+        self._below = below
+        self._homes = homes
+        self.changes: dict[bytes, bytes | None] = {}
+        self.bells: set[bytes] = set()
+
+    def get(self, key: bytes) -> bytes | None:
+        if key in self.changes:
+            return self.changes[key]
+        return self._below.get(key)
+
+    def scan(
+        self, begin: bytes, end: bytes, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        mine = {k: v for k, v in self.changes.items() if begin <= k < end}
+        if not mine:
+            return self._below.scan(begin, end, limit, reverse)
+        gone = sum(1 for v in mine.values() if v is None)
+        merged = dict(self._below.scan(begin, end, limit + gone, reverse))
+        merged.update({k: v for k, v in mine.items() if v is not None})
+        for k, v in mine.items():
+            if v is None:
+                merged.pop(k, None)
+        return sorted(merged.items(), reverse=reverse)[:limit]
+
+    def set(self, key: bytes, value: bytes) -> None:
+        if len(key) > KEY_BYTES_MAX or len(value) > VALUE_BYTES_MAX:
+            raise ValueError(f"a record of {len(key)} + {len(value)} bytes is too large")
+        self.changes[key] = value
+
+    def delete(self, key: bytes) -> None:
+        self.changes[key] = None
+
+    def ring(self, bell: bytes) -> None:
+        self.bells.add(bell)
+
+    def check(self) -> None:
+        """Raise StrayWrite if the body wrote outside of its homes."""
+        homes_of(list(self.changes), self._homes)
+
+
+class Snapshot:
+    """A reader of a sorted dictionary."""
+
+    __slots__ = ("_map",)
+
+    def __init__(self, entries: SortedDict) -> None:
+        self._map = entries
+
+    def get(self, key: bytes) -> bytes | None:
+        value: bytes | None = self._map.get(key)
+        return value
+
+    def scan(
+        self, begin: bytes, end: bytes, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        found: list[tuple[bytes, bytes]] = []
+        for key in self._map.irange(begin, end, inclusive=(True, False), reverse=reverse):
+            if len(found) == limit:
+                break
+            found.append((key, self._map[key]))
+        return found

@@ -1,0 +1,29 @@
+"""Every test of a service's rules runs on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from ogi.storage import Store
+from ogi.storage.memory import MemoryStore
+from tests.world import World
+
+
+@pytest.fixture(params=["memory"])
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
+    store: Store = MemoryStore(reruns=1)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def world_of(store: Store) -> Callable[..., World]:
+    """world_of("sqs", "kms", ...): a World of these service packages on the engine under test."""
+
+    def make(*packages: str, **rest: Any) -> World:
+        return World(*packages, store=store, **rest)
+
+    return make

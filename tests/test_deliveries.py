@@ -1,0 +1,112 @@
+"""Deliveries: owed if and only if the transaction commits, made once, refusals told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ogi.deliveries import post
+from ogi.errors import AccessDenied, AwsError
+from ogi.service import Service
+from ogi.storage import Home
+from tests.world import World
+
+HOME = Home("arn:aws:test:::thing")
+
+
+def _service() -> tuple[Service, list[Any]]:
+    service = Service("test", "test.amazonaws.com", AccessDenied)
+    seen: list[Any] = []
+
+    @service.duty(home=lambda call, request: HOME)
+    def write(tx: Any, call: Any, request: Any) -> dict[str, Any]:
+        tx.set(HOME.encode() + b"\x00" + request["name"].encode(), b"here")
+        return {}
+
+    @service.duty(home=lambda call, request: HOME)
+    def refuse(tx: Any, call: Any, request: Any) -> dict[str, Any]:
+        raise AccessDenied("no")
+
+    @service.duty(home=lambda call, request: HOME)
+    def told(tx: Any, call: Any, request: Any) -> dict[str, Any]:
+        tx.set(HOME.encode() + b"\x00told", request["code"].encode())
+        return {}
+
+    @service.duty(home=lambda call, request: HOME)
+    async def outside(call: Any, request: Any) -> dict[str, Any]:
+        seen.append(request)
+        return {}
+
+    return service, seen
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    service, seen = _service()
+    world.ports.services["test"] = service  # type: ignore[index]
+    world.seen = seen  # type: ignore[attr-defined]
+    return world
+
+
+async def _get(world: World, name: bytes) -> bytes | None:
+    return await world.store.read(lambda tx: tx.get(HOME.encode() + b"\x00" + name))
+
+
+async def test_what_a_committed_transaction_posts_is_made(world: World) -> None:
+    call = world.caller()
+    await world.store.transact(
+        lambda tx: post(tx, call.begin(), HOME, "test", "write", {"name": "a"}), HOME
+    )
+    await world.deliver()
+    assert await _get(world, b"a") == b"here"
+
+
+async def test_what_a_failed_transaction_posts_is_not_owed(world: World) -> None:
+    call = world.caller()
+
+    def body(tx: Any) -> None:
+        post(tx, call.begin(), HOME, "test", "write", {"name": "a"})
+        raise AwsError("no")
+
+    with pytest.raises(AwsError):
+        await world.store.transact(body, HOME)
+    await world.deliver()
+    assert await _get(world, b"a") is None
+
+
+async def test_a_delivery_waits_for_its_time(world: World) -> None:
+    call = world.caller()
+    due = world.clock.now() + 60
+    await world.store.transact(
+        lambda tx: post(tx, call.begin(), HOME, "test", "write", {"name": "a"}, due=due), HOME
+    )
+    await world.deliver()
+    assert await _get(world, b"a") is None
+    world.clock.advance(60)
+    await world.deliver()
+    assert await _get(world, b"a") == b"here"
+
+
+async def test_a_refusal_is_told_to_the_sender_and_forgotten(world: World) -> None:
+    call = world.caller()
+    await world.store.transact(
+        lambda tx: post(tx, call.begin(), HOME, "test", "refuse", {}, refused=("test", "told")),
+        HOME,
+    )
+    await world.deliver()
+    assert await _get(world, b"told") == b"AccessDenied"
+
+
+async def test_an_async_target_is_made_outside_and_forgotten(world: World) -> None:
+    call = world.caller()
+    await world.store.transact(
+        lambda tx: post(tx, call.begin(), HOME, "test", "outside", {"n": 1}), HOME
+    )
+    await world.deliver()
+    await world.deliver()
+    assert world.seen == [{"n": 1}]  # type: ignore[attr-defined]
+    world.clock.advance(10_000)
+    await world.deliver()
+    assert world.seen == [{"n": 1}]  # type: ignore[attr-defined]
