@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NewType, Protocol, TypeVar
 
 import msgspec
@@ -107,6 +108,19 @@ class BlobStore(Protocol):
     async def delete(self, blob: Blob) -> None: ...
 
     async def reset(self) -> None: ...
+
+
+def open(engine: str, folder: Path) -> Store:
+    """The store of an engine: `sqlite` (durable, in `folder`) or `memory` (tests)."""
+    if engine == "sqlite":
+        from ogi.storage.sqlite import SqliteStore
+
+        return SqliteStore(folder)
+    if engine == "memory":
+        from ogi.storage.memory import MemoryStore
+
+        return MemoryStore()
+    raise ValueError(f"no engine is called {engine!r}")
 
 
 def homes_of(keys: Sequence[bytes], homes: Sequence[Home]) -> None:

@@ -1,0 +1,327 @@
+"""The embedded durable engine: SQLite in WAL mode, one commit and one sync for all that arrived.
+
+Bodies run on the event loop against the group that is filling; a thread writes the group before it.
+What a body did is answered when its group is on disk. Small values lie clustered by key, larger
+ones in a table of their own, so that moving a small record never moves a large one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from ogi.storage import Bell, Home, Reader, Transaction
+from ogi.storage.bells import Bells
+from ogi.storage.groups import Changes, Group
+from ogi.storage.writes import Writes
+
+T = TypeVar("T")
+
+FORMAT = 1
+"""The version of what the data folder holds; raise it together with a step in MIGRATIONS."""
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""Statements that bring the version that is the key to the next one."""
+
+INLINE_BYTES_MAX = 1024
+"""Larger values go to the table `large`."""
+CACHED_MAX = 100_000
+"""Control records kept in memory; the cache is emptied when it is full."""
+CHECKPOINT_PAGES = 8_192
+"""The log is folded into the database at about this length (32 MiB)."""
+CACHE_KIB = 32 * 1024
+
+_SCHEMA = (
+    "CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB, large INTEGER) WITHOUT ROWID",
+    "CREATE TABLE large (id INTEGER PRIMARY KEY, v BLOB NOT NULL)",
+    "CREATE TRIGGER large_gone AFTER DELETE ON kv WHEN old.large IS NOT NULL"
+    " BEGIN DELETE FROM large WHERE id = old.large; END",
+    "CREATE TRIGGER large_changed AFTER UPDATE ON kv WHEN old.large IS NOT NULL"
+    " BEGIN DELETE FROM large WHERE id = old.large; END",
+)
+_GET = (
+    "SELECT CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large) END"
+    " FROM kv WHERE k = ?"
+)
+_SCAN = (
+    "SELECT k, CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large)"
+    " END FROM kv WHERE k >= ? AND k < ? ORDER BY k {} LIMIT ?"
+)
+_SCAN_UP, _SCAN_DOWN = _SCAN.format("ASC"), _SCAN.format("DESC")
+_PUT = (
+    "INSERT INTO kv VALUES (?, ?, ?) ON CONFLICT (k) DO UPDATE"
+    " SET v = excluded.v, large = excluded.large"
+)
+
+
+class DataFolderError(Exception):
+    """The data folder cannot be opened; the message says what to do."""
+
+
+class _Committed:
+    """Reads committed entries through one connection; control records are kept in memory."""
+
+    __slots__ = ("_cache", "_cursor")
+
+    def __init__(self, connection: sqlite3.Connection, cache: dict[bytes, bytes | None]) -> None:
+        self._cursor = connection.cursor()
+        self._cache = cache
+
+    def get(self, key: bytes) -> bytes | None:
+        if not key.startswith(b"control"):
+            row = self._cursor.execute(_GET, (key,)).fetchone()
+            return None if row is None else row[0]
+        cache = self._cache
+        if key in cache:
+            return cache[key]
+        row = self._cursor.execute(_GET, (key,)).fetchone()
+        value: bytes | None = None if row is None else row[0]
+        if len(cache) >= CACHED_MAX:
+            cache.clear()
+        cache[key] = value
+        return value
+
+    def scan(
+        self, begin: bytes, end: bytes, limit: int, reverse: bool = False
+    ) -> list[tuple[bytes, bytes]]:
+        statement = _SCAN_DOWN if reverse else _SCAN_UP
+        return self._cursor.execute(statement, (begin, end, limit)).fetchall()
+
+
+class SqliteStore:
+    """One data folder. All methods are called on one event loop."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(folder)
+        self._path = folder / "ogi.db"
+        self._bells = Bells()
+        self._cache: dict[bytes, bytes | None] = {}
+        try:
+            self._writer = _connect(self._path)
+            _migrate(self._writer, self._path)
+            self._bodies = _connect(self._path)
+            self._snapshots = _connect(self._path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        found = self._writer.execute("SELECT max(id) FROM large").fetchone()[0]
+        self._large_last = int(found or 0)
+        self._committed = _Committed(self._bodies, self._cache)
+        self._snapshot = _Committed(self._snapshots, self._cache)
+        self._filling = Group(self._committed)
+        self._flying: Group | None = None
+        self._scheduled = False
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ogi-commit")
+
+    async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
+        """Run atomically; return when durable.
+
+        A caller that is cancelled while it waits for the disk leaves the transaction committed.
+        """
+        if self._closed or self._failure is not None:
+            raise DataFolderError("the store is closed") from self._failure
+        group = self._filling
+        writes = Writes(group, (home, *also))
+        result = body(writes)
+        if not writes.changes and not group.settlers and self._flying is None:
+            self._bells.ring(writes.bells)
+            return result  # It read nothing that is not on disk.
+        writes.check()
+        group.join(writes.changes, writes.bells)
+        loop = asyncio.get_running_loop()
+        settled: asyncio.Future[None] = loop.create_future()
+
+        def settle(failure: BaseException | None) -> None:
+            if settled.done():
+                return
+            if failure is None:
+                settled.set_result(None)
+            else:
+                settled.set_exception(failure)
+
+        group.settlers.append(settle)
+        if self._flying is None and not self._scheduled:
+            self._scheduled = True
+            # Not at once: what else has arrived in this turn of the loop shares the commit.
+            loop.call_soon(self._launch, loop)
+        await settled
+        return result
+
+    async def read(self, body: Callable[[Reader], T]) -> T:
+        """A snapshot of all that is durable; control records may be one commit older than it."""
+        connection = self._snapshots
+        connection.execute("BEGIN")
+        try:
+            return body(self._snapshot)
+        finally:
+            connection.execute("COMMIT")
+
+    def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
+        return self._bells.listen(bell)
+
+    async def reset(self) -> None:
+        await self._drain()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._empty)
+        self._cache.clear()
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        await self._drain()
+        self._closed = True
+        self._thread.shutdown()
+        for connection in (self._snapshots, self._bodies, self._writer):
+            connection.close()
+        os.close(self._lock)
+
+    async def _drain(self) -> None:
+        while self._flying is not None or self._filling.settlers:
+            done = asyncio.get_running_loop().create_future()
+            group = self._filling if self._filling.settlers else self._flying
+            assert group is not None
+            group.settlers.append(lambda _, done=done: done.done() or done.set_result(None))  # type: ignore[misc]
+            await done
+
+    def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send the group that is filling to the disk and begin the next over it."""
+        self._scheduled = False
+        group = self._filling
+        if self._flying is not None or not group.settlers:
+            return
+        self._flying = group
+        self._filling = Group(group)
+        self._thread.submit(self._commit, group.changes, loop)
+
+    def _landed(self, loop: asyncio.AbstractEventLoop, failure: BaseException | None) -> None:
+        """On the loop: the flying group is on disk (or failed, and with it all that came after)."""
+        group = self._flying
+        assert group is not None
+        self._flying = None
+        if failure is None:
+            for key, value in group.changes.items():
+                if key.startswith(b"control"):
+                    self._cache[key] = value
+            self._filling.rest_on(self._committed)
+            self._bells.ring(group.bells)
+            for settle in group.settlers:
+                settle(None)
+        else:
+            self._failure = failure
+            for settle in (*group.settlers, *self._filling.settlers):
+                settle(failure)
+            self._filling.settlers.clear()
+        if self._filling.settlers:
+            self._launch(loop)
+
+    # -- on the commit thread ---------------------------------------------------------------
+
+    def _commit(self, changes: Changes, loop: asyncio.AbstractEventLoop) -> None:
+        failure: BaseException | None = None
+        try:
+            if changes:
+                self._write(changes)
+        except BaseException as error:
+            failure = error
+        try:
+            loop.call_soon_threadsafe(self._landed, loop, failure)
+        except RuntimeError:
+            return  # The loop was closed without `close`: the process is ending.
+
+    def _write(self, changes: Changes) -> None:
+        gone: list[tuple[bytes]] = []
+        puts: list[tuple[bytes, bytes | None, int | None]] = []
+        large: list[tuple[int, bytes]] = []
+        for key in sorted(changes):
+            value = changes[key]
+            if value is None:
+                gone.append((key,))
+            elif len(value) <= INLINE_BYTES_MAX:
+                puts.append((key, value, None))
+            else:
+                self._large_last += 1
+                large.append((self._large_last, value))
+                puts.append((key, None, self._large_last))
+        writer = self._writer
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            if gone:
+                writer.executemany("DELETE FROM kv WHERE k = ?", gone)
+            if large:
+                writer.executemany("INSERT INTO large VALUES (?, ?)", large)
+            if puts:
+                writer.executemany(_PUT, puts)
+            writer.execute("COMMIT")
+        except BaseException:
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
+            raise
+
+    def _empty(self) -> None:
+        # Dropping is fast at any size; deleting rows would run the triggers for each.
+        _atomically(self._writer, ("DROP TABLE kv", "DROP TABLE large", *_SCHEMA))
+
+
+def _atomically(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        # macOS: without it a sync does not reach the disk.
+        "fullfsync = ON",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+        f"cache_size = -{CACHE_KIB}",
+        "temp_store = MEMORY",
+        "busy_timeout = 10000",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the folder to FORMAT, or refuse what a newer Ogi wrote."""
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if found > FORMAT:
+        raise DataFolderError(
+            f"{path.parent} was written by a newer Ogi (its format is {found}, this Ogi reads up to"
+            f" {FORMAT}). Install that version, or name another folder with --data."
+        )
+    if found == 0:
+        _atomically(connection, (*_SCHEMA, f"PRAGMA user_version = {FORMAT}"))
+        return
+    for version in range(found, FORMAT):
+        _atomically(connection, (*MIGRATIONS[version], f"PRAGMA user_version = {version + 1}"))
+
+
+def _lock(folder: Path) -> int:
+    """Hold the folder against a second server; the lock goes with the process."""
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise DataFolderError(
+            f"{folder} is in use by another Ogi. Stop that one, or name another folder with --data."
+        ) from None
+    return fd

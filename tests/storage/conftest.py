@@ -1,0 +1,22 @@
+"""Every test of the storage contract runs on each engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ogi.storage import Store, open
+from ogi.storage.memory import MemoryStore
+
+
+@pytest.fixture(params=["memory", "memory-rerun", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    store: Store
+    if request.param == "memory-rerun":
+        store = MemoryStore(reruns=1)
+    else:
+        store = open(request.param, tmp_path)
+    yield store
+    await store.close()

@@ -1,0 +1,110 @@
+"""Any sequence of transactions leaves an engine as it leaves a dictionary."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ogi.storage import Home, Store, open
+
+HOME = Home("home")
+PREFIX = HOME.encode() + b"\x00"
+
+names = st.sampled_from([PREFIX + bytes([c]) for c in b"abcdefgh"])
+values = st.sampled_from([b"", b"small", b"x" * 1025, b"y" * 3000])
+step = st.one_of(
+    st.tuples(st.just("set"), names, values),
+    st.tuples(st.just("delete"), names, st.none()),
+    st.tuples(st.just("get"), names, st.none()),
+    st.tuples(st.just("scan"), st.tuples(names, names, st.integers(1, 9)), st.booleans()),
+)
+transaction = st.tuples(st.lists(step, max_size=8), st.booleans())
+
+
+def run(steps: list[Any], tx: Any) -> list[Any]:
+    seen: list[Any] = []
+    for kind, what, rest in steps:
+        if kind == "set":
+            tx.set(what, rest)
+        elif kind == "delete":
+            tx.delete(what)
+        elif kind == "get":
+            seen.append(tx.get(what))
+        else:
+            seen.append(tx.scan(what[0], what[1], what[2], rest))
+    return seen
+
+
+class Model:
+    """A dictionary that answers as a transaction does."""
+
+    def __init__(self, entries: dict[bytes, bytes]) -> None:
+        self.entries = dict(entries)
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.entries.get(key)
+
+    def set(self, key: bytes, value: bytes) -> None:
+        self.entries[key] = value
+
+    def delete(self, key: bytes) -> None:
+        self.entries.pop(key, None)
+
+    def scan(self, begin: bytes, end: bytes, limit: int, reverse: bool) -> list[Any]:
+        found = [e for e in self.entries.items() if begin <= e[0] < end]
+        return sorted(found, reverse=reverse)[:limit]
+
+
+@pytest.mark.parametrize("engine", ["memory", "sqlite"])
+def test_an_engine_answers_as_a_dictionary_does(engine: str) -> None:
+    @given(st.lists(st.lists(transaction, min_size=1, max_size=5), max_size=6))
+    @settings(max_examples=60, deadline=None)
+    def check(waves: list[list[Any]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(_compare(open(engine, Path(folder)), waves))
+
+    check()
+
+
+async def _compare(store: Store, waves: list[list[Any]]) -> None:
+    """Each wave's transactions are asked for at once, so that they share a group."""
+    model = Model({})
+    try:
+        for wave in waves:
+            expected = []
+            for steps, fails in wave:
+                attempt = Model(model.entries)
+                expected.append(run(steps, attempt))
+                if not fails:
+                    model = attempt
+
+            def body(tx: Any, steps: list[Any], fails: bool) -> list[Any]:
+                seen = run(steps, tx)
+                if fails:
+                    raise _Planned(seen)
+                return seen
+
+            found = await asyncio.gather(
+                *(
+                    store.transact(lambda tx, s=steps, f=fails: body(tx, s, f), HOME)  # type: ignore[misc]
+                    for steps, fails in wave
+                ),
+                return_exceptions=True,
+            )
+            for e, f in zip(expected, found, strict=True):
+                assert e == (f.seen if isinstance(f, _Planned) else f)
+            everything = await store.read(lambda tx: tx.scan(PREFIX, PREFIX + b"\xff", 99))
+            assert dict(everything) == model.entries
+    finally:
+        await store.close()
+
+
+class _Planned(Exception):
+    def __init__(self, seen: list[Any]) -> None:
+        self.seen = seen
