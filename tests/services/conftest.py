@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ogi.storage import Store
+from ogi.storage import Store, open
 from ogi.storage.memory import MemoryStore
 from tests.world import World
 
 
-@pytest.fixture(params=["memory"])
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    store: Store = MemoryStore(reruns=1)
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    store: Store = (
+        MemoryStore(reruns=1) if request.param == "memory" else open(request.param, tmp_path)
+    )
     yield store
     await store.close()
 
