@@ -1,0 +1,539 @@
+"""One client's connection: bytes in, requests to the handler, answers out in their order.
+
+Laws: one handler runs at a time per connection; answers leave in the order of the requests; a
+client that went away cancels the handler (see `ogi.gateway.http`); whoever is slow makes only
+himself wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from ogi.gateway import heads
+from ogi.gateway.bodies import Disconnected, IncompleteBody, RequestTimeout, Stream
+from ogi.gateway.heads import Refused
+from ogi.http import Body, Request, Response
+
+if TYPE_CHECKING:
+    from ogi.gateway.http import Server
+
+SMALL_BODY_BYTES_MAX = 64 * 1024
+"""Bodies of this length are waited for and handed over as bytes; longer ones are streamed."""
+PIPELINED_MAX = 32
+"""Requests that wait on one connection before its client is made to wait."""
+DISCARDED_BYTES_MAX = 256 * 1024
+"""What is read and thrown away of a body that the handler did not want, to keep the connection."""
+LINGER_S = 5.0
+"""How long a client may go on sending after the last answer, so that it gets to read it."""
+WRITE_BYTES_HIGH = 256 * 1024
+COALESCED_BYTES_MAX = 64 * 1024
+NAMES_MAX = 1_000
+
+BETWEEN, HEAD, BODY = 0, 1, 2
+
+log = logging.getLogger("ogi.gateway")
+
+_names: dict[bytes, str] = {}
+
+
+def _lower(name: bytes) -> str:
+    text = name.decode("ascii").lower()
+    if len(_names) < NAMES_MAX:
+        _names[name] = text
+    return text
+
+
+def _length(response: Response) -> int | None:
+    for name, value in response.headers:
+        if name.lower() == "content-length":
+            return int(value)
+    return None
+
+
+class Connection(asyncio.Protocol):
+    __slots__ = (
+        "_block",
+        "_deaf",
+        "_drained",
+        "_expectant",
+        "_fed",
+        "_fields",
+        "_fresh",
+        "_headers",
+        "_holds",
+        "_keep",
+        "_length",
+        "_linger",
+        "_loop",
+        "_method",
+        "_modern",
+        "_parser",
+        "_parts",
+        "_path",
+        "_peer",
+        "_pending",
+        "_query",
+        "_queue_held",
+        "_secure",
+        "_server",
+        "_stage",
+        "_stream",
+        "_transport",
+        "_unsent",
+        "_upgrading",
+        "_url",
+        "_waiting",
+        "task",
+    )  # fmt: skip
+
+    _transport: asyncio.Transport
+
+    def __init__(self, server: Server, secure: bool) -> None:
+        self._server = server
+        self._secure = secure
+        self._loop = server.loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._peer = ""
+        self.task: asyncio.Task[None] | None = None
+        self._waiting: deque[tuple[Request | Refused, bool, bool]] = deque()
+        self._queue_held = False
+        self._holds = 0
+        self._deaf = False
+        self._drained: asyncio.Future[None] | None = None
+        self._pending = False
+        self._unsent = 0
+        self._linger: asyncio.TimerHandle | None = None
+        # The request that is arriving:
+        self._stage = BETWEEN
+        self._fresh = False
+        self._block = 0
+        self._fed = 0
+        self._url = b""
+        self._fields: list[tuple[str, str]] = []
+        self._parts: list[bytes] = []
+        self._stream: Stream | None = None
+        self._upgrading = False
+        self._method = self._path = self._query = ""
+        self._keep = self._modern = self._expectant = False
+        self._length: int | None = 0
+        self._headers: list[tuple[str, str]] = []
+
+    # -- the transport calls ----------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclass of asyncio's.
+        self._transport = transport = cast("asyncio.Transport", transport)
+        if not self._server.admit(self):
+            self._deaf = True
+            transport.abort()
+            return
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if isinstance(peer, tuple) else ""
+        transport.set_write_buffer_limits(high=WRITE_BYTES_HIGH)
+        self._server.idle.begin(self, self._loop.time())
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._server.idle.end(self)
+        self._block = len(data)
+        self._parse(data)
+        if self._stage and not self._deaf:
+            self._incomplete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deaf = True
+        self._server.forget(self)
+        if self._linger is not None:
+            self._linger.cancel()
+        if self._stream is not None:
+            self._stream.fail(Disconnected())
+        self.resume_writing()
+        if self.task is not None:
+            self.task.cancel()
+
+    def pause_writing(self) -> None:
+        self._pending = True
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        self._pending = False
+        self._server.writes.end(self)
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    # -- the parser calls, within _parse ----------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._stage = HEAD
+        self._fresh = True
+        self._fed = 0
+        self._url = b""
+        self._fields = []
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Values are bytes to HTTP; latin-1 loses none. After the body come the trailers.
+        self._fields.append((_names.get(name) or _lower(name), value.rstrip().decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        if self._fed:
+            self._server.heads.end(self)
+        headers = self._fields
+        if self._fed + self._block > self._server.settings.header_bytes_max:
+            self._check_head_size()
+        version = parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            raise Refused(505, "HTTP/1.1 is spoken here.")
+        self._modern = modern = version == "1.1"
+        self._length, self._expectant = heads.framing(headers, modern)
+        self._path, self._query = heads.split_target(self._url.decode("ascii"), headers)
+        self._keep = parser.should_keep_alive()
+        self._method = parser.get_method().decode("ascii")
+        self._upgrading = parser.should_upgrade()
+        self._headers = headers
+        self._fields = []
+        self._stage = BODY
+        self._fresh = True
+        self._fed = 0
+
+    def on_body(self, chunk: bytes) -> None:
+        if self._stream is not None:
+            self._stream.feed(chunk)
+        else:
+            self._parts.append(chunk)
+
+    def on_message_complete(self) -> None:
+        if self._upgrading:
+            return
+        self._stage = BETWEEN
+        stream = self._stream
+        if stream is None and self._fields:
+            stream = self._begin_stream()
+        if stream is not None:
+            self._stream = None
+            stream.trailers = self._fields
+            stream.end()
+            return
+        parts = self._parts
+        if not parts:
+            body = b""
+        elif len(parts) == 1:
+            body = parts.pop()
+        else:
+            body = b"".join(parts)
+            parts.clear()
+        if self._fed:
+            self._server.bodies.end(self)
+        self._enqueue(self._request(body))
+
+    # -- arriving ---------------------------------------------------------------------------
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if isinstance(error, httptools.HttpParserCallbackError) and cause is not None:
+                if not isinstance(cause, Refused):
+                    log.error("request was not taken", exc_info=cause)
+                    cause = Refused(500, "The server failed.")
+                self._refuse(cause)
+            else:
+                self._refuse(Refused(400, f"{error}."))
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1, as RFC 9110, 7.8 allows: parse the head again without the wish."""
+        self._upgrading = False
+        if self._method == "CONNECT":
+            self._refuse(Refused(400, "CONNECT is for proxies."))
+            return
+        lines = [b"%s %s HTTP/1.1" % (self._method.encode(), self._url)]
+        for name, value in self._headers:
+            if name != "upgrade":
+                lines.append(f"{name}: {value}".encode("latin-1"))
+        self._parser = httptools.HttpRequestParser(self)
+        self._parse(b"\r\n".join(lines) + b"\r\n\r\n" + rest)
+
+    def _incomplete(self) -> None:
+        """A block of data ended within a request."""
+        server = self._server
+        if self._stage == HEAD:
+            # What came before this request in its first block is not counted.
+            self._fed = self._head_size() if self._fresh else self._fed + self._block
+            self._fresh = False
+            if self._fed > server.settings.header_bytes_max:
+                self._refuse(self._too_large())
+            else:
+                self._fed = max(self._fed, 1)
+                server.heads.begin(self, self._loop.time())
+            return
+        self._fed += 1 if self._fresh else self._block
+        self._fresh = False
+        if self._stream is not None:
+            # A chunk of one byte takes six; who sends much more sends chunk extensions only.
+            slack = server.settings.header_bytes_max + 8 * self._stream.arrived
+            if self._length is None and self._fed > slack:
+                self._refuse(Refused(400, "The chunked body is mostly framing."))
+        elif self._length is None or self._expectant or self._length > SMALL_BODY_BYTES_MAX:
+            self._begin_stream()
+        else:
+            server.bodies.begin(self, self._loop.time())
+
+    def _head_size(self) -> int:
+        return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._fields)
+
+    def _check_head_size(self) -> None:
+        if self._fed + self._head_size() > self._server.settings.header_bytes_max:
+            raise self._too_large()
+
+    def _too_large(self) -> Refused:
+        if len(self._url) > self._server.settings.header_bytes_max:
+            return Refused(414, "The request line is too long.")
+        return Refused(431, "The request headers are too large.")
+
+    def _begin_stream(self) -> Stream:
+        stream = Stream(self, self._length, self._expectant and not self._parts)
+        self._stream = stream
+        for part in self._parts:
+            stream.feed(part)
+        self._parts.clear()
+        self._enqueue(self._request(stream))
+        return stream
+
+    def _request(self, body: Body) -> Request:
+        return Request(
+            self._method, self._path, self._query, self._headers, body, self._secure, self._peer
+        )
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer in turn, and read no more."""
+        self._deaf = True
+        self._server.heads.end(self)
+        if self._stream is not None:
+            self._stream.fail(IncompleteBody())
+        else:
+            self._enqueue(refused)
+
+    def _enqueue(self, request: Request | Refused) -> None:
+        self._waiting.append((request, self._keep, self._modern))
+        if self.task is None:
+            self.task = self._loop.create_task(self._serve())
+        elif len(self._waiting) >= PIPELINED_MAX and not self._queue_held:
+            self._queue_held = True
+            self.hold()
+
+    # -- late (the server's sweep calls) ----------------------------------------------------
+
+    def idle_too_long(self) -> None:
+        self._close()
+
+    def head_too_late(self) -> None:
+        self._refuse(Refused(408, "The request's headers took too long."))
+
+    def body_too_late(self) -> None:
+        if self._stream is not None:
+            self._stream.fail(RequestTimeout())
+        else:
+            self._refuse(Refused(408, "The request's body took too long."))
+
+    def unread_too_long(self) -> None:
+        """The client reads no answer: unless it took something since, give it up."""
+        if self._transport.get_write_buffer_size() < self._unsent:
+            self._watch_writing()
+        else:
+            self._transport.abort()
+
+    # -- what a streamed body asks for ------------------------------------------------------
+
+    def hold(self) -> None:
+        self._holds += 1
+        if self._holds == 1 and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def release(self) -> None:
+        self._holds -= 1
+        if self._holds == 0 and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def go_on(self) -> None:
+        self._transport.write(heads.CONTINUE)
+
+    def await_body(self) -> None:
+        self._server.bodies.begin(self, self._loop.time())
+
+    def got_body(self) -> None:
+        self._server.bodies.end(self)
+
+    # -- answering --------------------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        waiting = self._waiting
+        try:
+            while waiting:
+                request, keep, modern = waiting.popleft()
+                if self._queue_held and len(waiting) < PIPELINED_MAX // 2:
+                    self._queue_held = False
+                    self.release()
+                if isinstance(request, Refused):
+                    self._write_whole(request.response(), "GET", False, modern)
+                    self._finish()
+                    return
+                response = await self._response(request)
+                body = request.body
+                if isinstance(body, Stream):
+                    keep = keep and self._can_keep(body)
+                    body.discard()
+                keep = keep and not self._server.draining
+                if isinstance(response.body, bytes):
+                    self._write_whole(response, request.method, keep, modern)
+                else:
+                    keep = await self._write_stream(response, request.method, keep, modern)
+                if not keep:
+                    self._finish(lingers=isinstance(body, Stream) and not body.ended)
+                    return
+                if self._pending:
+                    await self._writable()
+            if self._stage == BETWEEN:
+                self._server.idle.begin(self, self._loop.time())
+        finally:
+            self.task = None
+
+    async def _response(self, request: Request) -> Response:
+        try:
+            return await self._server.handler(request)
+        except asyncio.CancelledError:
+            task = self.task
+            if task is None or task.cancelling():
+                raise
+            # Something within the handler was cancelled, not the request.
+            log.exception("handler was cancelled from within")
+        except Exception:
+            log.exception("handler failed")
+        return heads.plain(500, "The server failed.")
+
+    def _can_keep(self, body: Stream) -> bool:
+        """Whether what the handler left of the body is worth reading for the next request."""
+        outstanding = body.outstanding
+        return not body.expectant and outstanding is not None and outstanding <= DISCARDED_BYTES_MAX
+
+    def _write_whole(self, response: Response, method: str, keep: bool, modern: bool) -> None:
+        body = response.body
+        assert isinstance(body, bytes)
+        bare = response.status in heads.WITHOUT_BODY
+        head = heads.render(
+            response, length=None if bare else len(body), chunked=False, keep=keep, modern=modern
+        )
+        if bare or method == "HEAD" or not body:
+            self._transport.write(head)
+        elif len(body) <= COALESCED_BYTES_MAX:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+
+    async def _write_stream(
+        self, response: Response, method: str, keep: bool, modern: bool
+    ) -> bool:
+        """Returns whether the connection can be kept."""
+        chunks = response.body
+        assert not isinstance(chunks, bytes)
+        try:
+            return await self._write_chunks(response, chunks, method, keep, modern)
+        except Exception:
+            # The head is out; a cut connection is the only way left to say that the body is not
+            # complete.
+            log.exception("answer failed midway")
+            self._transport.abort()
+            return False
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    async def _write_chunks(
+        self,
+        response: Response,
+        chunks: AsyncIterator[bytes],
+        method: str,
+        keep: bool,
+        modern: bool,
+    ) -> bool:
+        length = _length(response)
+        bare = method == "HEAD" or response.status in heads.WITHOUT_BODY
+        chunked = length is None and modern and not bare
+        keep = keep and (length is not None or modern)
+        head = heads.render(response, length=None, chunked=chunked, keep=keep, modern=modern)
+        transport = self._transport
+        if bare:
+            transport.write(head)
+            return keep
+        sent = 0
+        async for chunk in chunks:
+            if not chunk:
+                continue
+            sent += len(chunk)
+            framed = (b"%x\r\n" % len(chunk), chunk, b"\r\n") if chunked else (chunk,)
+            transport.writelines((head, *framed) if head else framed)
+            head = b""
+            if self._pending:
+                await self._writable()
+        if length is not None and sent != length:
+            raise ValueError(f"the answer's body has {sent} bytes, its head says {length}")
+        end = head + b"0\r\n\r\n" if chunked else head
+        if end:
+            transport.write(end)
+        return keep
+
+    async def _writable(self) -> None:
+        """Return when the client has taken most of what was written."""
+        self._drained = self._loop.create_future()
+        try:
+            await self._drained
+        finally:
+            self._drained = None
+
+    def _watch_writing(self) -> None:
+        self._unsent = self._transport.get_write_buffer_size()
+        self._server.writes.begin(self, self._loop.time())
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def _finish(self, lingers: bool = True) -> None:
+        """Close after the last answer. Closing on unread bytes would reset the connection, and the
+        client might never read the answer; so what still comes is read and thrown away first."""
+        self._deaf = True
+        transport = self._transport
+        if transport.is_closing():
+            return
+        if lingers:
+            while self._holds:
+                self.release()
+            if transport.can_write_eof():
+                transport.write_eof()
+            self._linger = self._loop.call_later(LINGER_S, transport.abort)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self._deaf = True
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._watch_writing()
+
+    def close_if_idle(self) -> None:
+        """The server drains: nothing is in progress here, nothing shall begin."""
+        if self.task is None and self._stage == BETWEEN and not self._deaf:
+            self._close()
+
+    def abort(self) -> None:
+        self._transport.abort()
