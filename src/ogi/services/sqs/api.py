@@ -1,0 +1,224 @@
+"""SQS's actions on messages, in AWS's words: requests in, results out.
+
+API reference: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogi.service import Call, Fields
+from ogi.services.sqs import (
+    batches,
+    contents,
+    ledgers,
+    messages,
+    queues,
+    waiting,
+)
+from ogi.services.sqs import layout as layouts
+from ogi.services.sqs.errors import BatchRequestTooLong, InvalidParameterValue
+from ogi.services.sqs.ledgers import Ledger
+from ogi.services.sqs.messages import Received, Sent
+from ogi.services.sqs.queues import Queue
+from ogi.services.sqs.service import SERVICE
+from ogi.storage import Home, Reader, Transaction
+
+RECEIVE_MAX = 10
+WAIT_S_MAX = 20
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
+def send_message(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    ledger = _ledger(tx, queue)
+    result = _sent(messages.send(tx, call, queue, ledger, request))
+    ledger.save(tx, call, queue)
+    return result
+
+
+@SERVICE.operation(on=queues.on_queue, action="SendMessage", home=queues.home_of_messages)
+def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
+    entries = batches.check(request, "SendMessageBatchRequestEntry")
+    queue = queues.find(tx, call, request["QueueUrl"])
+    size, limit = sum(map(contents.size_of, entries)), queue.attributes.message_bytes_max
+    if size > limit:
+        raise BatchRequestTooLong(
+            f"Batch requests cannot be longer than {limit} bytes. You have sent {size} bytes."
+        )
+    ledger = _ledger(tx, queue)
+    result = batches.run(
+        entries, lambda entry: _sent(messages.send(tx, call, queue, ledger, entry))
+    )
+    ledger.save(tx, call, queue)
+    return result
+
+
+def _sent(sent: Sent) -> Fields:
+    content = sent.content
+    result: Fields = {"MessageId": sent.message_id, "MD5OfMessageBody": content.md5}
+    if content.md5_of_attributes:
+        result["MD5OfMessageAttributes"] = content.md5_of_attributes
+    if content.md5_of_system_attributes:
+        result["MD5OfMessageSystemAttributes"] = content.md5_of_system_attributes
+    if sent.sequence:
+        result["SequenceNumber"] = sent.sequence
+    return result
+
+
+@SERVICE.operation(on=queues.on_queue, preauthorised=False)
+async def receive_message(call: Call, request: Fields) -> Fields:
+    """At once if something is ready or nobody wants to wait; else in the queue's line."""
+    _check_range(request, "MaxNumberOfMessages", 1, RECEIVE_MAX, "Must be between 1 and 10")
+    _check_range(request, "WaitTimeSeconds", 0, WAIT_S_MAX, "Must be >= 0 and <= 20")
+    _check_range(
+        request, "VisibilityTimeout", 0, messages.VISIBILITY_S_MAX, "Must be between 0 and 43200"
+    )
+    url = request["QueueUrl"]
+    home = Home(queues.arn_of_url(url, call.region))
+    limit = request.get("MaxNumberOfMessages") or 1
+    started = call.ports.clock.now()
+
+    def body(tx: Transaction, call: Call) -> tuple[list[Fields], Queue]:
+        queue = queues.find(tx, call, url)
+        found = messages.receive(tx, call, queue, limit, request.get("VisibilityTimeout"))
+        return [_received(one, request) for one in found], queue
+
+    found, queue = await call.transact(body, home)
+    wait_s = request.get("WaitTimeSeconds")
+    until = started + (queue.attributes.wait_s if wait_s is None else wait_s)
+    store, clock = call.ports.store, call.ports.clock
+    bell = layouts.of(queue.arn, queue.epoch).bell
+    while not found and clock.now() < until:
+        if not await waiting.wait(store, clock, bell, until, lambda: _look(call, url)):
+            break
+        try:
+            found, queue = await call.transact(body, home)
+        except BaseException:
+            waiting.pass_on(store, bell)
+            raise
+    return {"Messages": found} if found else {}
+
+
+async def _look(call: Call, url: str) -> tuple[int, float]:
+    """For the head of a line: how many messages are ready, and when the next will be."""
+    now_ms = int(call.ports.clock.now() * 1000)
+
+    def body(tx: Reader) -> tuple[int, float]:
+        queue = queues.find(tx, call, url)
+        return ledgers.outlook(tx, layouts.of(queue.arn, queue.epoch), now_ms)
+
+    return await call.read(body)
+
+
+def _check_range(request: Fields, name: str, low: int, high: int, rule: str) -> None:
+    value = request.get(name)
+    if value is not None and not low <= value <= high:
+        raise InvalidParameterValue.of(name, value, f"{rule}, if provided.")
+
+
+def _received(one: Received, request: Fields) -> Fields:
+    content = one.content
+    result: Fields = {
+        "MessageId": one.message_id,
+        "ReceiptHandle": one.handle,
+        "MD5OfBody": content.md5,
+        "Body": content.body,
+    }
+    system = [
+        *(request.get("MessageSystemAttributeNames") or ()),
+        *(request.get("AttributeNames") or ()),
+    ]
+    if system:
+        found = _system_attributes(one)
+        if "All" not in system:
+            found = {name: text for name, text in found.items() if name in system}
+        if found:
+            result["Attributes"] = found
+    names: list[str] = request.get("MessageAttributeNames") or []
+    if names and content.attributes:
+        chosen = contents.chosen(content.attributes, names)
+        if chosen:
+            result["MessageAttributes"] = chosen
+            # The digest is of the attributes that are returned, so that clients can check it.
+            result["MD5OfMessageAttributes"] = (
+                content.md5_of_attributes
+                if len(chosen) == len(content.attributes)
+                else contents.md5_of_attributes(chosen)
+            )
+    return result
+
+
+def _system_attributes(one: Received) -> dict[str, str]:
+    record, state = one.record, one.state
+    found = {
+        "SenderId": record.sender,
+        "ApproximateFirstReceiveTimestamp": str(state.first_ms),
+        "ApproximateReceiveCount": str(state.count),
+        "SentTimestamp": str(state.sent_ms),
+    }
+    optional = {
+        "AWSTraceHeader": one.content.trace_header,
+        "DeadLetterQueueSourceArn": record.source_arn,
+        "MessageGroupId": record.group,
+        "MessageDeduplicationId": record.deduplication,
+    }
+    found.update({name: text for name, text in optional.items() if text})
+    return found
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
+def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    ledger = _ledger(tx, queue)
+    messages.delete(tx, call, queue, ledger, request["ReceiptHandle"])
+    ledger.save(tx, call, queue)
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, action="DeleteMessage", home=queues.home_of_messages)
+def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
+    entries = batches.check(request, "DeleteMessageBatchRequestEntry")
+    queue = queues.find(tx, call, request["QueueUrl"])
+    ledger = _ledger(tx, queue)
+
+    def act(entry: dict[str, Any]) -> Fields:
+        messages.delete(tx, call, queue, ledger, entry["ReceiptHandle"])
+        return {}
+
+    result = batches.run(entries, act)
+    ledger.save(tx, call, queue)
+    return result
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
+def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    ledger = _ledger(tx, queue)
+    messages.change_visibility(
+        tx, call, queue, ledger, request["ReceiptHandle"], request["VisibilityTimeout"]
+    )
+    ledger.save(tx, call, queue)
+    return {}
+
+
+@SERVICE.operation(
+    on=queues.on_queue, action="ChangeMessageVisibility", home=queues.home_of_messages
+)
+def change_message_visibility_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
+    entries = batches.check(request, "ChangeMessageVisibilityBatchRequestEntry")
+    queue = queues.find(tx, call, request["QueueUrl"])
+    ledger = _ledger(tx, queue)
+
+    def act(entry: dict[str, Any]) -> Fields:
+        hidden_s = entry.get("VisibilityTimeout", queue.attributes.visibility_s)
+        messages.change_visibility(tx, call, queue, ledger, entry["ReceiptHandle"], hidden_s)
+        return {}
+
+    result = batches.run(entries, act)
+    ledger.save(tx, call, queue)
+    return result
+
+
+def _ledger(tx: Reader, queue: Queue) -> Ledger:
+    return Ledger(tx, layouts.of(queue.arn, queue.epoch))

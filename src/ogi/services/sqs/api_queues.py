@@ -1,0 +1,205 @@
+"""SQS's actions on queues, in AWS's words: requests in, results out.
+
+API reference: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
+"""
+
+from __future__ import annotations
+
+import binascii
+
+import msgspec
+
+from ogi.errors import unsupported
+from ogi.service import Call, Fields
+from ogi.services.sqs import attributes, ledgers, messages, queues, tending
+from ogi.services.sqs import layout as layouts
+from ogi.services.sqs.attributes import Attributes
+from ogi.services.sqs.errors import (
+    InvalidAttributeName,
+    InvalidParameterValue,
+    PurgeQueueInProgress,
+    QueueDeletedRecently,
+    QueueDoesNotExist,
+    QueueNameExists,
+)
+from ogi.services.sqs.queues import Deleted, Queue
+from ogi.services.sqs.service import SERVICE
+from ogi.storage import Reader, Transaction, control
+from ogi.storage.keys import texts
+
+PAGE_MAX = 1_000
+
+
+def _on_name(tx: Reader, call: Call, request: Fields) -> str:
+    owner = request.get("QueueOwnerAWSAccountId") or call.account
+    return queues.arn(owner, call.region, request["QueueName"])
+
+
+@SERVICE.operation(on=_on_name)
+def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    name: str = request["QueueName"]
+    wanted: dict[str, str] = request.get("Attributes") or {}
+    tags: dict[str, str] = request.get("tags") or {}
+    found = queues.TABLE.get(tx, call.home, name)
+    if found is not None:
+        difference = attributes.first_difference(found.attributes, wanted)
+        if difference is not None:
+            raise QueueNameExists.by(difference)
+        return {"QueueUrl": queues.url(call, call.account, name)}
+    made = attributes.change(Attributes(), wanted, creating=True)
+    queues.check_name(name, fifo=made.fifo)
+    _check_support(made)
+    now_ms = messages.milliseconds(call)
+    deleted = queues.DELETED.get(tx, call.home, name)
+    if deleted is not None:
+        if call.now < deleted.at_s + queues.NAME_REUSE_S:
+            raise QueueDeletedRecently
+        queues.DELETED.delete(tx, call.home, name)
+    epoch = max(now_ms, deleted.epoch + 1 if deleted else 0)
+    now_s = int(call.now)
+    queues.save(tx, Queue(
+        name, call.account, call.region, call.arn("sqs", name), now_s, now_s, epoch, made, tags
+    ))  # fmt: skip
+    return {"QueueUrl": queues.url(call, call.account, name)}
+
+
+def _check_support(made: Attributes) -> None:
+    if made.fifo:
+        raise unsupported("the attribute FifoQueue")
+    if made.redrive or made.redrive_allow:
+        raise unsupported("the attribute RedrivePolicy")
+
+
+@SERVICE.operation(on=_on_name, reads=True)
+def get_queue_url(tx: Reader, call: Call, request: Fields) -> Fields:
+    account = request.get("QueueOwnerAWSAccountId") or call.account
+    if queues.TABLE.get(tx, control(account, call.region), request["QueueName"]) is None:
+        raise QueueDoesNotExist
+    return {"QueueUrl": queues.url(call, account, request["QueueName"])}
+
+
+@SERVICE.operation(reads=True)
+def list_queues(tx: Reader, call: Call, request: Fields) -> Fields:
+    prefix: str = request.get("QueueNamePrefix") or ""
+    limit = _page_limit(request)
+    names: list[str] = []
+    start = _token(request) or queues.text_start(prefix)
+    rows = queues.TABLE.scan(tx, call.home, limit=limit + 1, start=start)
+    for rest, queue in rows:
+        if not queue.name.startswith(prefix):
+            break
+        names.append(queue.name)
+        last = rest
+    result: Fields = {}
+    if len(names) > limit:
+        # Only who asks for pages gets a token; API reference, ListQueues.
+        if request.get("MaxResults"):
+            result["NextToken"] = binascii.b2a_base64(last, newline=False).decode()
+        names.pop()
+    if names:
+        result["QueueUrls"] = [queues.url(call, call.account, name) for name in names]
+    return result
+
+
+def _page_limit(request: Fields) -> int:
+    limit = request.get("MaxResults")
+    if limit is None:
+        if request.get("NextToken"):
+            raise InvalidParameterValue("MaxResults must be set when NextToken is used.")
+        return PAGE_MAX
+    if not 1 <= limit <= PAGE_MAX:
+        raise InvalidParameterValue.of("MaxResults", limit, "Must be between 1 and 1000.")
+    return int(limit)
+
+
+def _token(request: Fields) -> bytes | None:
+    token = request.get("NextToken")
+    if not token:
+        return None
+    try:
+        raw = binascii.a2b_base64(token, strict_mode=True)
+        list(texts(raw))
+    except (ValueError, UnicodeError):
+        raise InvalidParameterValue.of("NextToken", token, "Invalid token.") from None
+    return raw
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    home = control(queue.account, queue.region)
+    queues.TABLE.delete(tx, home, queue.name)
+    queues.DELETED.put(tx, Deleted(call.now, queue.epoch), home, queue.name)
+    tending.post_sweep(tx, call, queue)
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def purge_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """A new epoch: what was sent before is gone at once and swept later."""
+    queue = queues.find(tx, call, request["QueueUrl"])
+    if call.now < queue.purged_s + queues.PURGE_S:
+        raise PurgeQueueInProgress.on(queue.name)
+    epoch = max(queue.epoch + 1, messages.milliseconds(call))
+    queues.save(tx, msgspec.structs.replace(queue, epoch=epoch, purged_s=int(call.now)))
+    tending.post_sweep(tx, call, queue)
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, reads=True)
+def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    names: list[str] = request.get("AttributeNames") or []
+    for name in names:
+        if name not in attributes.READABLE:
+            raise InvalidAttributeName.of(name)
+    if not names:
+        return {}
+    found = {
+        "QueueArn": queue.arn,
+        "CreatedTimestamp": str(queue.created_s),
+        "LastModifiedTimestamp": str(queue.modified_s),
+        **attributes.texts(queue.attributes),
+    }
+    if "All" in names or attributes.COUNTS.intersection(names):
+        layout = layouts.of(queue.arn, queue.epoch)
+        ready, flight, delayed = ledgers.counts(tx, layout, messages.milliseconds(call))
+        found["ApproximateNumberOfMessages"] = str(ready)
+        found["ApproximateNumberOfMessagesNotVisible"] = str(flight)
+        found["ApproximateNumberOfMessagesDelayed"] = str(delayed)
+    if "All" not in names:
+        found = {name: text for name, text in found.items() if name in names}
+    return {"Attributes": found} if found else {}
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    changed = attributes.change(queue.attributes, request["Attributes"], creating=False)
+    _check_support(changed)
+    queues.save(tx, msgspec.structs.replace(queue, attributes=changed, modified_s=int(call.now)))
+    if changed.retention_s != queue.attributes.retention_s:
+        tending.post_expire(tx, call, queue)
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def tag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    queues.save(tx, msgspec.structs.replace(queue, tags={**queue.tags, **request["Tags"]}))
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def untag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    gone = set(request["TagKeys"])
+    kept = {key: value for key, value in queue.tags.items() if key not in gone}
+    queues.save(tx, msgspec.structs.replace(queue, tags=kept))
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, reads=True)
+def list_queue_tags(tx: Reader, call: Call, request: Fields) -> Fields:
+    queue = queues.find(tx, call, request["QueueUrl"])
+    return {"Tags": queue.tags} if queue.tags else {}

@@ -1,0 +1,263 @@
+"""Queue attributes: what each may be, read from and written as AWS's texts.
+
+Ranges and defaults: API reference, CreateQueue and SetQueueAttributes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ogi import arn as arns
+from ogi.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
+from ogi.services.sqs.errors import InvalidParameterValue as InvalidParameter
+
+MESSAGE_BYTES_MAX = 1_048_576
+MAX_RECEIVES_MAX = 1_000
+"""maxReceiveCount; developer guide, dead-letter queues: 'between 1 and 1,000'."""
+SOURCE_ARNS_MAX = 10
+POLICY_BYTES_MAX = 8_192
+"""Developer guide, quotas related to policies."""
+
+_NUMBERS = {
+    "DelaySeconds": ("delay_s", 0, 900),
+    "MaximumMessageSize": ("message_bytes_max", 1_024, MESSAGE_BYTES_MAX),
+    "MessageRetentionPeriod": ("retention_s", 60, 1_209_600),
+    "ReceiveMessageWaitTimeSeconds": ("wait_s", 0, 20),
+    "VisibilityTimeout": ("visibility_s", 0, 43_200),
+    "KmsDataKeyReusePeriodSeconds": ("kms_reuse_s", 60, 86_400),
+}
+_FIFO_CHOICES = {
+    "ContentBasedDeduplication": ("content_based_deduplication", ("true", "false")),
+    "DeduplicationScope": ("deduplication_scope", ("queue", "messageGroup")),
+    "FifoThroughputLimit": ("throughput_limit", ("perQueue", "perMessageGroupId")),
+}
+_DERIVED = (
+    "QueueArn",
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+    "CreatedTimestamp",
+    "LastModifiedTimestamp",
+)
+SETTABLE = (
+    *_NUMBERS, "Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId",
+    "SqsManagedSseEnabled", "FifoQueue", *_FIFO_CHOICES,
+)  # fmt: skip
+READABLE = frozenset((*SETTABLE, *_DERIVED, "All"))
+COUNTS = frozenset(name for name in _DERIVED if name.startswith("Approximate"))
+
+
+class Redrive(msgspec.Struct, frozen=True):
+    """RedrivePolicy: where messages go that were received too often."""
+
+    target_arn: str
+    receives_max: int
+
+
+class RedriveAllow(msgspec.Struct, frozen=True):
+    """RedriveAllowPolicy: which queues may name this one as their dead-letter queue."""
+
+    permission: str
+    """`allowAll`, `denyAll` or `byQueue`."""
+    source_arns: tuple[str, ...] = ()
+
+
+class Attributes(msgspec.Struct, frozen=True):
+    """What can be set on a queue, typed; the fields' defaults are AWS's."""
+
+    delay_s: int = 0
+    message_bytes_max: int = MESSAGE_BYTES_MAX
+    retention_s: int = 345_600
+    wait_s: int = 0
+    visibility_s: int = 30
+    policy: str = ""
+    redrive: Redrive | None = None
+    redrive_text: str = ""
+    redrive_allow: RedriveAllow | None = None
+    redrive_allow_text: str = ""
+    kms_key_id: str = ""
+    kms_reuse_s: int = 300
+    managed_sse: bool = True
+    fifo: bool = False
+    content_based_deduplication: str = "false"
+    deduplication_scope: str = "queue"
+    throughput_limit: str = "perQueue"
+
+
+def change(attributes: Attributes, texts: Mapping[str, str], *, creating: bool) -> Attributes:
+    """`attributes` with what `texts` (AWS's names and values) say; refuses what AWS refuses."""
+    fields: dict[str, Any] = {}
+    for name, text in texts.items():
+        if name not in SETTABLE:
+            raise InvalidAttributeName.of(name)
+        fields.update(_read(name, text, creating=creating))
+    if fields.get("kms_key_id") and fields.get("managed_sse"):
+        # API reference: only one server-side encryption option is supported per queue.
+        raise InvalidAttributeValue(
+            "You can use one type of server-side encryption (SSE) at one time. "
+            "You can either enable KMS SSE or SQS SSE."
+        )
+    if fields.get("kms_key_id"):
+        fields["managed_sse"] = False
+    elif fields.get("managed_sse"):
+        fields["kms_key_id"] = ""
+    changed = msgspec.structs.replace(attributes, **fields)
+    if not changed.fifo:
+        for name, (_, _) in _FIFO_CHOICES.items():
+            if name in texts:
+                raise InvalidAttributeName.of(name)
+    if changed.throughput_limit == "perMessageGroupId" and (
+        changed.deduplication_scope != "messageGroup"
+    ):
+        # API reference: perMessageGroupId is allowed only with the scope messageGroup.
+        raise InvalidAttributeValue.of("FifoThroughputLimit")
+    return changed
+
+
+def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
+    if name in _NUMBERS:
+        field, low, high = _NUMBERS[name]
+        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+            raise InvalidAttributeValue.of(name)
+        return {field: int(text)}
+    if name in _FIFO_CHOICES:
+        field, choices = _FIFO_CHOICES[name]
+        value = text.lower() if choices[0] == "true" else text
+        if value not in choices:
+            raise InvalidAttributeValue.of(name)
+        return {field: value}
+    if name == "FifoQueue":
+        # API reference: it can be given only at creation; a standard queue does not know it.
+        if not creating or text.lower() != "true":
+            raise InvalidAttributeName.of(name)
+        return {"fifo": True}
+    if name == "SqsManagedSseEnabled":
+        if text.lower() not in ("true", "false"):
+            raise InvalidAttributeValue.of(name)
+        return {"managed_sse": text.lower() == "true"}
+    if name == "KmsMasterKeyId":
+        return {"kms_key_id": text}
+    if name == "Policy":
+        return {"policy": _policy(text)}
+    if name == "RedrivePolicy":
+        return {"redrive": _redrive(text), "redrive_text": text}
+    return {"redrive_allow": _redrive_allow(text), "redrive_allow_text": text}
+
+
+def _policy(text: str) -> str:
+    if not text:
+        return ""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise InvalidAttributeValue.of("Policy") from None
+    if not isinstance(document, dict) or len(text.encode()) > POLICY_BYTES_MAX:
+        raise InvalidAttributeValue.of("Policy")
+    return text
+
+
+def _redrive(text: str) -> Redrive | None:
+    """RedrivePolicy; the sentences are AWS's as its users report them."""
+    if not text:
+        return None
+    name = "RedrivePolicy"
+    document = _object(name, text)
+    for mandatory in ("maxReceiveCount", "deadLetterTargetArn"):
+        if mandatory not in document:
+            raise InvalidParameter.of(
+                name, text, f"Redrive policy does not contain mandatory attribute: {mandatory}."
+            )
+    if set(document) - {"maxReceiveCount", "deadLetterTargetArn"}:
+        raise InvalidParameter.of(
+            name, text, "Only following attributes are supported: "
+            "[deadLetterTargetArn, maxReceiveCount]."
+        )  # fmt: skip
+    count = str(document["maxReceiveCount"])
+    if not count.isdigit() or not 1 <= int(count) <= MAX_RECEIVES_MAX:
+        raise InvalidParameter.of(
+            name, text, "Invalid value for maxReceiveCount: "
+            f"{document['maxReceiveCount']}, valid values are from 1 to {MAX_RECEIVES_MAX} "
+            "both inclusive."
+        )  # fmt: skip
+    target = document["deadLetterTargetArn"]
+    if not isinstance(target, str) or not _queue_arn(target):
+        raise InvalidParameter.of(name, text, "Invalid value for deadLetterTargetArn.")
+    return Redrive(target, int(count))
+
+
+def _redrive_allow(text: str) -> RedriveAllow | None:
+    if not text:
+        return None
+    name = "RedriveAllowPolicy"
+    document = _object(name, text)
+    permission = document.get("redrivePermission")
+    sources = document.get("sourceQueueArns", [])
+    if permission not in ("allowAll", "denyAll", "byQueue"):
+        raise InvalidAttributeValue.of(name)
+    if not isinstance(sources, list) or not all(
+        isinstance(arn, str) and _queue_arn(arn) for arn in sources
+    ):
+        raise InvalidAttributeValue.of(name)
+    if (permission == "byQueue") != bool(sources) or len(sources) > SOURCE_ARNS_MAX:
+        raise InvalidAttributeValue.of(name)
+    return RedriveAllow(permission, tuple(sources))
+
+
+def _object(name: str, text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise InvalidParameter.of(name, text, "Redrive policy is not a valid JSON map.")
+    return document
+
+
+def _queue_arn(text: str) -> bool:
+    arn = arns.parse(text)
+    return arn is not None and arn.service == "sqs" and bool(arn.region and arn.account)
+
+
+def texts(attributes: Attributes) -> dict[str, str]:
+    """AWS's names and values of what is set."""
+    found = {name: str(getattr(attributes, field)) for name, (field, _, _) in _NUMBERS.items()}
+    optional = {
+        "Policy": attributes.policy,
+        "RedrivePolicy": attributes.redrive_text,
+        "RedriveAllowPolicy": attributes.redrive_allow_text,
+        "KmsMasterKeyId": attributes.kms_key_id,
+    }
+    found.update({name: text for name, text in optional.items() if text})
+    if not attributes.kms_key_id:
+        del found["KmsDataKeyReusePeriodSeconds"]
+    found["SqsManagedSseEnabled"] = "true" if attributes.managed_sse else "false"
+    if attributes.fifo:
+        found["FifoQueue"] = "true"
+        for name, (field, _) in _FIFO_CHOICES.items():
+            found[name] = getattr(attributes, field)
+    return found
+
+
+def first_difference(attributes: Attributes, texts_given: Mapping[str, str]) -> str | None:
+    """The attribute of those given whose value is not the queue's; CreateQueue of an existing."""
+    wanted = change(attributes, {k: v for k, v in texts_given.items() if k != "FifoQueue"},
+                    creating=False)  # fmt: skip
+    now, then = texts(attributes), texts(wanted)
+    for name in texts_given:
+        if name == "FifoQueue":
+            if (texts_given[name].lower() == "true") != attributes.fifo:
+                return name
+        elif _same(name, now.get(name, ""), then.get(name, "")) is False:
+            return name
+    return None
+
+
+def _same(name: str, one: str, other: str) -> bool:
+    """Documents are the same whatever their spaces."""
+    if one == other or name not in ("Policy", "RedrivePolicy", "RedriveAllowPolicy"):
+        return one == other
+    return bool(one and other and json.loads(one) == json.loads(other))

@@ -1,0 +1,75 @@
+"""Encryption: message contents are ciphertext on disk, always.
+
+A queue with KmsMasterKeyId seals under data keys of that key (context aws:sqs:arn, used again for
+KmsDataKeyReusePeriodSeconds); any other queue seals under keys that Ogi owns, also one with
+SqsManagedSseEnabled=false: the attribute is reported as it was set, and nothing is ever stored in
+the clear. Developer guide, 'Encryption at rest': a message that is moved to a dead-letter queue
+stays as it was encrypted.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ogi import sealing
+from ogi.errors import AwsError
+from ogi.service import Call
+from ogi.services.sqs import errors
+from ogi.services.sqs.queues import Queue
+from ogi.storage import Transaction
+
+_REFUSALS: dict[str, type[errors.KmsRefused]] = {
+    "AccessDeniedException": errors.KmsAccessDenied,
+    "AccessDenied": errors.KmsAccessDenied,
+    "DisabledException": errors.KmsDisabled,
+    "NotFoundException": errors.KmsNotFound,
+    "KMSInvalidStateException": errors.KmsInvalidState,
+    "InvalidKeyUsageException": errors.KmsInvalidKeyUsage,
+    "IncorrectKeyException": errors.KmsInvalidKeyUsage,
+    "InvalidCiphertextException": errors.KmsInvalidKeyUsage,
+    "ThrottlingException": errors.KmsThrottled,
+    "LimitExceededException": errors.KmsThrottled,
+    "KeyUnavailableException": errors.KmsInvalidState,
+}
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    data: bytes
+    kms: bool
+    """Opening it asks KMS, as whoever receives."""
+
+
+def seal(tx: Transaction, call: Call, queue: Queue, plain: bytes, bound: bytes) -> Sealed:
+    key_id = queue.attributes.kms_key_id
+    if not key_id:
+        data = sealing.seal(
+            tx, call, plain, purpose=f"sqs/{queue.arn}", key_id=None, context={}, bound=bound
+        )
+        return Sealed(data, kms=False)
+    try:
+        data = sealing.seal(
+            tx, call.via("sqs"), plain, purpose=f"sqs/{queue.arn}", key_id=key_id,
+            context={"aws:sqs:arn": queue.arn}, bound=bound,
+            reuse_s=queue.attributes.kms_reuse_s,
+        )  # fmt: skip
+    except AwsError as error:
+        raise _translated(error) from error
+    return Sealed(data, kms=True)
+
+
+def open_(tx: Transaction, call: Call, arn: str, sealed: Sealed, bound: bytes) -> bytes:
+    """`arn`: the queue for which it was sealed."""
+    if not sealed.kms:
+        return sealing.open(tx, call, sealed.data, purpose=f"sqs/{arn}", context={}, bound=bound)
+    try:
+        return sealing.open(
+            tx, call.via("sqs"), sealed.data, purpose=f"sqs/{arn}",
+            context={"aws:sqs:arn": arn}, bound=bound,
+        )  # fmt: skip
+    except AwsError as error:
+        raise _translated(error) from error
+
+
+def _translated(error: AwsError) -> AwsError:
+    refusal = _REFUSALS.get(error.shape)
+    return error if refusal is None else refusal(error.message)

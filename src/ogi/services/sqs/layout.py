@@ -1,0 +1,103 @@
+"""Where a queue's messages lie in its home: the keys, and the small rows that move.
+
+A message is two rows: its record, under (sent, number), is written once and deleted once; its
+state, a few bytes, moves between the lanes and lies under (due, number):
+
+    b  records, in order of sending: what expires first comes first
+    r  ready to be received, by when they became so      d  delayed, by when they become ready
+    f  in flight, by when their invisibility ends        l  ready messages of one group, in order
+    w  by number: where the state lies, kept only of messages that changed visibility or came back
+    c  the ledger: counts by lane, the next number, and when something happens next
+
+All keys begin with the queue's ARN and its epoch, so that a purge is a new epoch.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+
+import msgspec
+
+from ogi.storage import Home
+from ogi.storage.keys import text, u64
+
+NEVER = 2**63
+"""A due time that does not come."""
+
+_STATE = struct.Struct(">QQIB")
+_PAIR = struct.Struct(">QQ")
+pair = _PAIR.pack
+"""Two numbers as the end of a key: (sent, number) or (due, number)."""
+
+
+def unpair(key: bytes) -> tuple[int, int]:
+    """The two numbers that a key ends with."""
+    first, second = _PAIR.unpack_from(key, len(key) - 16)
+    return first, second
+
+
+class State(msgspec.Struct, frozen=True, gc=False):
+    """What moves of a message."""
+
+    sent_ms: int
+    """Names the record, together with the number."""
+    first_ms: int
+    """When it was first received; 0 if never."""
+    count: int
+    """How often it was received."""
+    wanders: bool
+    """It has a row in `w`."""
+    group: str
+    """MessageGroupId, '' if none."""
+
+
+def pack(state: State) -> bytes:
+    fixed = _STATE.pack(state.sent_ms, state.first_ms, state.count, state.wanders)
+    return fixed + state.group.encode() if state.group else fixed
+
+
+def unpack(raw: bytes) -> State:
+    sent_ms, first_ms, count, wanders = _STATE.unpack_from(raw)
+    return State(
+        sent_ms,
+        first_ms,
+        count,
+        bool(wanders),
+        raw[_STATE.size :].decode() if len(raw) > 21 else "",
+    )
+
+
+class Layout:
+    """The prefixes of the keys of one epoch of one queue."""
+
+    __slots__ = (
+        "base", "bell", "delayed", "flight", "group", "home", "lanes", "ledger", "ready",
+        "records", "where",
+    )  # fmt: skip
+
+    def __init__(self, arn: str, epoch: int) -> None:
+        self.home = Home(arn)
+        self.bell = b"sqs/" + arn.encode()
+        self.base = arn.encode() + b"\x00" + u64(epoch)
+        self.records = self.base + b"b"
+        self.ready = self.base + b"r"
+        self.delayed = self.base + b"d"
+        self.flight = self.base + b"f"
+        self.lanes = self.base + b"l"
+        self.group = self.base + b"g"
+        self.where = self.base + b"w"
+        self.ledger = self.base + b"c"
+
+    def lane(self, group: str) -> bytes:
+        """The prefix of the ready messages: of the group, or of all that have none."""
+        return self.lanes + text(group) if group else self.ready
+
+
+@lru_cache(maxsize=65536)
+def of(arn: str, epoch: int) -> Layout:
+    return Layout(arn, epoch)
+
+
+END = b"\xff" * 17
+"""Behind all pairs that follow a prefix."""

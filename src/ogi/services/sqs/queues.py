@@ -1,0 +1,141 @@
+"""Queues: their records, names and URLs. A record lies in the control home of account and region.
+
+`epoch` names the generation of a queue's messages: all keys of messages begin with it, so that a
+purge or a deletion is one small write whatever the queue holds; the tender sweeps what is left.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ogi import arn as arns
+from ogi.service import Call, Fields
+from ogi.services.sqs.attributes import Attributes
+from ogi.services.sqs.errors import (
+    InvalidAddress,
+    InvalidParameterValue,
+    QueueDoesNotExist,
+)
+from ogi.settings import Settings
+from ogi.storage import Home, Reader, Transaction, control
+from ogi.storage.tables import Table
+
+NAME_CHARS_MAX = 80
+NAME_REUSE_S = 60
+"""How long a deleted queue's name cannot be used."""
+PURGE_S = 60
+"""How long after a purge the next is refused."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class Queue(msgspec.Struct, frozen=True):
+    name: str
+    account: str
+    region: str
+    arn: str
+    created_s: int
+    modified_s: int
+    epoch: int
+    attributes: Attributes
+    tags: dict[str, str] = {}
+    purged_s: int = 0
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """What is remembered of a deleted queue."""
+
+    at_s: float
+    epoch: int
+
+
+TABLE = Table("sqs.queue", Queue)
+DELETED = Table("sqs.deleted", Deleted)
+
+
+def arn(account: str, region: str, name: str) -> str:
+    return arns.make("sqs", region, account, name)
+
+
+def endpoint(settings: Settings) -> str:
+    """Where clients reach this server; the beginning of queue URLs."""
+    return settings.endpoint.rstrip("/") or f"http://{settings.host}:{settings.port}"
+
+
+def url(call: Call, account: str, name: str) -> str:
+    return f"{endpoint(call.ports.settings)}/{account}/{name}"
+
+
+@lru_cache(maxsize=65536)
+def account_and_name(queue_url: str) -> tuple[str, str]:
+    """From the last two parts of the path; the host is not looked at."""
+    parts = urlsplit(queue_url).path.rstrip("/").split("/")
+    if len(parts) < 3 or not re.fullmatch(r"\d{12}", parts[-2]) or not parts[-1]:
+        raise InvalidAddress.of(queue_url)
+    return parts[-2], parts[-1]
+
+
+@lru_cache(maxsize=65536)
+def arn_of_url(queue_url: str, region: str) -> str:
+    account, name = account_and_name(queue_url)
+    return arn(account, region, name)
+
+
+def on_queue(tx: Reader, call: Call, request: Fields) -> str:
+    """The ARN to authorise for a request that has a QueueUrl."""
+    return arn_of_url(request["QueueUrl"], call.region)
+
+
+def home_of_messages(call: Call, request: Fields) -> Home:
+    return Home(arn_of_url(request["QueueUrl"], call.region))
+
+
+def home_of_record(call: Call, request: Fields) -> Home:
+    account, _ = account_and_name(request["QueueUrl"])
+    return control(account, call.region)
+
+
+def find(tx: Reader, call: Call, queue_url: str) -> Queue:
+    account, name = account_and_name(queue_url)
+    found = TABLE.get(tx, control(account, call.region), name)
+    if found is None:
+        raise QueueDoesNotExist
+    return found
+
+
+def find_by_arn(tx: Reader, queue_arn: str) -> Queue | None:
+    parsed = arns.parse(queue_arn)
+    if parsed is None or parsed.service != "sqs":
+        return None
+    return TABLE.get(tx, control(parsed.account, parsed.region), parsed.resource)
+
+
+def save(tx: Transaction, queue: Queue) -> None:
+    TABLE.put(tx, queue, control(queue.account, queue.region), queue.name)
+
+
+def policy_of(tx: Reader, queue_arn: str) -> str | None:
+    found = find_by_arn(tx, queue_arn)
+    return None if found is None else found.attributes.policy or None
+
+
+def check_name(name: str, *, fifo: bool) -> None:
+    if fifo:
+        stem = name.removesuffix(".fifo")
+        if stem == name or not _NAME.fullmatch(stem) or len(name) > NAME_CHARS_MAX:
+            raise InvalidParameterValue(
+                "The name of a FIFO queue can only include alphanumeric characters, hyphens, or "
+                "underscores, must end with .fifo suffix and be 1 to 80 in length."
+            )
+    elif not _NAME.fullmatch(name) or len(name) > NAME_CHARS_MAX:
+        raise InvalidParameterValue(
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        )
+
+
+def text_start(prefix: str) -> bytes:
+    """Where names with this prefix begin among the rows; names have no NUL."""
+    return prefix.encode()

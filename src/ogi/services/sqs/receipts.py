@@ -1,0 +1,73 @@
+"""Receipt handles: names of one receipt of one message, which only this server can write.
+
+A handle is plain base64 (clients split at '-', so the URL alphabet will not do) of a version, the
+message's place at the receipt and a keyed BLAKE2b digest of them and the queue's ARN.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+import struct
+from functools import lru_cache
+
+import msgspec
+
+from ogi.services.sqs.errors import ReceiptHandleIsInvalid
+from ogi.vault import Vault
+
+HANDLE_CHARS_MAX = 1024
+_VERSION = b"\x01\x01\x01"
+_FIELDS = struct.Struct(">16sQQQQIQ")
+_DIGEST_BYTES = 16
+_BYTES = len(_VERSION) + _FIELDS.size + _DIGEST_BYTES
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    id: bytes
+    epoch: int
+    sent_ms: int
+    number: int
+    due_ms: int
+    """When the message's invisibility was to end, at the receipt: where its state lies."""
+    count: int
+    """The how-manieth receipt of the message this was."""
+    received_ms: int
+
+
+@lru_cache(maxsize=8)
+def _key(vault: Vault) -> bytes:
+    return vault.key("sqs/receipt")
+
+
+def write(vault: Vault, arn: str, receipt: Receipt) -> str:
+    fields = _FIELDS.pack(
+        receipt.id, receipt.epoch, receipt.sent_ms, receipt.number, receipt.due_ms, receipt.count,
+        receipt.received_ms,
+    )  # fmt: skip
+    return binascii.b2a_base64(
+        _VERSION + fields + _digest(vault, arn, fields), newline=False
+    ).decode()
+
+
+def read(vault: Vault, arn: str, handle: str) -> Receipt:
+    """Raises ReceiptHandleIsInvalid for what `write` did not write for this queue."""
+    if len(handle) > HANDLE_CHARS_MAX:
+        raise ReceiptHandleIsInvalid.of(handle)
+    try:
+        raw = binascii.a2b_base64(handle.encode("ascii"), strict_mode=True)
+    except (binascii.Error, UnicodeEncodeError):
+        raise ReceiptHandleIsInvalid.of(handle) from None
+    if len(raw) != _BYTES or raw[:3] != _VERSION:
+        raise ReceiptHandleIsInvalid.of(handle)
+    fields = raw[3:-_DIGEST_BYTES]
+    if not hmac.compare_digest(raw[-_DIGEST_BYTES:], _digest(vault, arn, fields)):
+        raise ReceiptHandleIsInvalid.of(handle)
+    return Receipt(*_FIELDS.unpack(fields))
+
+
+def _digest(vault: Vault, arn: str, fields: bytes) -> bytes:
+    return hashlib.blake2b(
+        fields + arn.encode(), digest_size=_DIGEST_BYTES, key=_key(vault)
+    ).digest()

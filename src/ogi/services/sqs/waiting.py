@@ -1,0 +1,110 @@
+"""Waiting: long polls of one queue stand in a line, and only its head listens.
+
+When the bell rings, the head looks how many messages are ready and lets as many go as can have one,
+so that ten thousand waiting polls cost nothing while idle, and one message wakes one of them. A
+poll that goes away, for whatever reason, gives its place to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from weakref import WeakKeyDictionary
+
+from ogi.clock import Clock
+from ogi.storage import Bell, Store
+
+Look = Callable[[], Awaitable[tuple[int, float]]]
+"""(messages that are ready now, when the next becomes ready in seconds since the epoch)"""
+
+
+class Line:
+    """Who waits for one queue of one store, first come first."""
+
+    def __init__(self, store: Store, bell: bytes) -> None:
+        self._listening: AbstractContextManager[Bell] = store.listen(bell)
+        self._waiters: OrderedDict[asyncio.Event, None] = OrderedDict()
+        self.bell = self._listening.__enter__()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiters)
+
+    def join(self, me: asyncio.Event) -> None:
+        self._waiters[me] = None
+
+    def stands(self, me: asyncio.Event) -> bool:
+        return me in self._waiters
+
+    def is_head(self, me: asyncio.Event) -> bool:
+        return next(iter(self._waiters), None) is me
+
+    def leave(self, me: asyncio.Event) -> None:
+        """Go; if I was the head, the next is woken to listen in my place."""
+        was_head = self.is_head(me)
+        del self._waiters[me]
+        if was_head:
+            self._wake_head()
+
+    def release(self, count: int) -> None:
+        """Let the first `count` go and try."""
+        for _ in range(min(count, len(self._waiters))):
+            self._waiters.popitem(last=False)[0].set()
+        self._wake_head()
+
+    def _wake_head(self) -> None:
+        for head in self._waiters:
+            head.set()
+            return
+
+    def close(self) -> None:
+        self._listening.__exit__(None, None, None)
+
+
+_lines: WeakKeyDictionary[Store, dict[bytes, Line]] = WeakKeyDictionary()
+
+
+async def wait(store: Store, clock: Clock, bell: bytes, until: float, look: Look) -> bool:
+    """Return True when it may be my turn to receive, False when `until` has come."""
+    lines = _lines.setdefault(store, {})
+    line = lines.get(bell)
+    if line is None:
+        line = lines[bell] = Line(store, bell)
+    me = asyncio.Event()
+    line.join(me)
+    try:
+        while line.stands(me) and clock.now() < until:
+            me.clear()
+            if line.is_head(me):
+                await _listen(line, clock, until, look)
+            else:
+                await clock.wait(me, until)
+        return not line.stands(me)
+    except BaseException:
+        if not line.stands(me):
+            line.release(1)
+        raise
+    finally:
+        if line.stands(me):
+            line.leave(me)
+        if not line:
+            line.close()
+            del lines[bell]
+
+
+def pass_on(store: Store, bell: bytes) -> None:
+    """Whoever was let go could not receive: let the next go."""
+    line = _lines.get(store, {}).get(bell)
+    if line is not None:
+        line.release(1)
+
+
+async def _listen(line: Line, clock: Clock, until: float, look: Look) -> None:
+    """As the head: let those go for whom there is something; else wait for the bell."""
+    line.bell.clear()
+    ready, due = await look()
+    if ready:
+        line.release(ready)
+    else:
+        await clock.wait(line.bell.event, min(until, due))
