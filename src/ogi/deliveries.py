@@ -66,20 +66,28 @@ def post(
     due: float | None = None,
     refused: tuple[str, str] | None = None,
     attempt: int = 0,
-) -> None:
+) -> bytes:
     """Owe `request` to a service's operation or duty, as `call`'s principal, in its account.
 
     home: the home of this transaction. due: seconds since the epoch, at once if None. The promise
-    holds if and only if `tx` commits.
+    holds if and only if `tx` commits. Returns what `cancel` takes.
     """
     delivery = Delivery(
         service, operation, request, call.account, call.region, call.principal,
         dict(call.context), call.trace, call.now, attempt, refused,
     )  # fmt: skip
-    tx.set(
-        _key(call.now if due is None else due, home, call.entropy(12)), _encoder.encode(delivery)
-    )
+    key = _key(call.now if due is None else due, home, call.entropy(12))
+    tx.set(key, _encoder.encode(delivery))
     tx.ring(BELL)
+    return key
+
+
+def cancel(tx: Transaction, key: bytes) -> bool:
+    """Owe it no longer; False if it was made (or begun) meanwhile and cannot be taken back."""
+    if tx.get(key) is None:
+        return False
+    tx.delete(key)
+    return True
 
 
 def _key(due: float, home: Home, id: bytes) -> bytes:

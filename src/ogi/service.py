@@ -19,6 +19,8 @@ import msgspec
 
 from ogi import arn as arns
 from ogi.errors import AwsError, unsupported
+from ogi.http import Request, Response
+from ogi.memo import Memo
 from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+
+DATA_KEYS_MAX = 4096
+"""Plaintext data keys kept in memory."""
 
 Fields = dict[str, Any]
 """A request or a result by the model's member names: texts, numbers, bools, bytes, lists, dicts;
@@ -95,6 +100,8 @@ class Ports:
     services: Mapping[str, Service]
     random: Callable[[int], bytes]
     sandbox: Sandbox | None = None
+    data_keys: Memo[Any, Any] = field(default_factory=lambda: Memo(DATA_KEYS_MAX))
+    """Plaintext data keys in memory, for ogi.sealing."""
 
 
 class Run:
@@ -108,6 +115,9 @@ class Run:
         self.notes: list[tuple[str, str, Fields]] = []
 
     def entropy(self, size: int) -> bytes:
+        if not self.seed:
+            # An empty seed would give everybody the same bytes: keys and nonces that all can guess.
+            raise RuntimeError("a call that has not begun has no entropy")
         self.drawn += 1
         return hashlib.shake_256(self.seed + self.drawn.to_bytes(8, "big")).digest(size)
 
@@ -272,6 +282,9 @@ class Operation:
         return homes if isinstance(homes, tuple) else (homes,)
 
 
+Page = Callable[[Ports, Request], Awaitable[Response]]
+
+
 @dataclass(eq=False)
 class Service:
     """A service: its operations (AWS's API), its duties (deliveries of its own), its workers."""
@@ -285,6 +298,8 @@ class Service:
     policy_of: Callable[[Reader, str], str | None] | None = None
     """The JSON of the resource policy of an ARN."""
     workers: tuple[Callable[[Ports], Any], ...] = ()
+    pages: dict[str, Page] = field(default_factory=dict)
+    """Unsigned GET pages by the beginning of their path (a certificate, a link in an e-mail)."""
     operations: dict[str, Operation] = field(default_factory=dict)
     duties: dict[str, Operation] = field(default_factory=dict)
 
@@ -365,8 +380,14 @@ async def dispatch(call: Call, operation: Operation, request: Fields) -> Fields:
     if operation.asynchronous:
         if operation.preauthorised:
             await store.read(lambda tx: operation.authorise(tx, call, request))
-        running: Awaitable[Fields] = operation.function(call, request)
-        return await running
+        # Begun, so that ids may be drawn and hops noted outside of transactions too; each of those
+        # draws from a seed of its own.
+        outside = call.begin()
+        try:
+            running: Awaitable[Fields] = operation.function(outside, request)
+            return await running
+        finally:
+            call.ports.traces.add(outside.run.notes)
 
     def body(tx: Any) -> tuple[Fields, Run]:
         running = call.begin()
