@@ -1,0 +1,244 @@
+"""Encryption at rest: data are sealed under a key of KMS, or under a key that Ogi owns.
+
+Laws: every sealing and every opening under a KMS key is decided by KMS anew (key policy and key
+state), also when the data key is at hand; what is sealed names its key and carries the encrypted
+data key; it opens only for the same purpose, context and bound bytes. See
+docs/decisions/0004-data-keys.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+from ogi.storage import Reader
+
+if TYPE_CHECKING:
+    from ogi.service import Call
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+
+OWNED = b"\x00"
+"""First byte of what is sealed under a key that Ogi owns: + day (4) + nonce + ciphertext."""
+MANAGED = b"\x01"
+"""First byte of what is sealed under a KMS key: + length (2) + encrypted data key + nonce +
+ciphertext."""
+DAY_S = 86_400
+"""An owned key seals for one day: random nonces allow 2**32 sealings under one key (NIST SP
+800-38D, section 8.3), which a busy queue would reach within a week."""
+
+
+class DataKey(msgspec.Struct, frozen=True):
+    """A key for data: in the clear for use, encrypted for keeping."""
+
+    plain: bytes
+    blob: bytes
+    """What is stored beside the data; `open_data_key` makes the key of it again."""
+    key_arn: str
+    """The KMS key that encrypted it; '' for a key that Ogi owns."""
+
+    def derive(self, salt: bytes) -> bytes:
+        """A key for one stream of several under this data key, e.g. one part of an upload."""
+        return HKDFExpand(SHA256(), KEY_BYTES, b"ogi/part/" + salt).derive(self.plain)
+
+    def __repr__(self) -> str:
+        return f"DataKey(key_arn={self.key_arn!r})"
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A data key in memory."""
+
+    cipher: AESGCM
+    blob: bytes
+    key_arn: str
+    until: float
+
+
+def seal(
+    tx: Reader,
+    call: Call,
+    plain: bytes,
+    *,
+    purpose: str,
+    key_id: str | None,
+    context: Mapping[str, str],
+    bound: bytes = b"",
+    reuse_s: float = 0,
+) -> bytes:
+    """`plain` sealed for `purpose`, e.g. `sqs/ARN`. key_id None: under a key that Ogi owns.
+
+    With a key id the call's principal needs kms:GenerateDataKey (give `call.via("sqs")`); `context`
+    is the encryption context. `bound` must be given again to open, e.g. the record's key. One data
+    key seals for `reuse_s` seconds per purpose, key and principal; 0: one per sealing.
+    """
+    nonce = call.entropy(NONCE_BYTES)
+    if key_id is None:
+        day = int(call.now) // DAY_S
+        head = OWNED + day.to_bytes(4, "big")
+        cipher = call.ports.vault.cipher(f"{purpose}/{day}")
+        return head + nonce + cipher.encrypt(nonce, plain, _bound(purpose, context, bound))
+    kept = _for_sealing(tx, call, purpose, key_id, context, reuse_s)
+    return b"".join((
+        MANAGED, len(kept.blob).to_bytes(2, "big"), kept.blob, nonce,
+        kept.cipher.encrypt(nonce, plain, _bound(purpose, context, bound)),
+    ))  # fmt: skip
+
+
+def open(
+    tx: Reader,
+    call: Call,
+    sealed: bytes,
+    *,
+    purpose: str,
+    context: Mapping[str, str],
+    bound: bytes = b"",
+) -> bytes:
+    """What `seal` sealed; under a KMS key the call's principal needs kms:Decrypt.
+
+    Raises cryptography.exceptions.InvalidTag if anything differs from what was sealed.
+    """
+    aad = _bound(purpose, context, bound)
+    if sealed[:1] == OWNED:
+        day = int.from_bytes(sealed[1:5], "big")
+        cipher = call.ports.vault.cipher(f"{purpose}/{day}")
+        return cipher.decrypt(sealed[5 : 5 + NONCE_BYTES], sealed[5 + NONCE_BYTES :], aad)
+    start = 3 + int.from_bytes(sealed[1:3], "big")
+    kept = _for_opening(tx, call, sealed[3:start], context)
+    end = start + NONCE_BYTES
+    return kept.cipher.decrypt(sealed[start:end], sealed[end:], aad)
+
+
+def data_key(
+    tx: Reader, call: Call, *, purpose: str, key_id: str | None, context: Mapping[str, str]
+) -> DataKey:
+    """A new data key, for data that are sealed elsewhere (ogi.chunks). It writes nothing."""
+    if key_id is None:
+        plain = call.entropy(KEY_BYTES)
+        blob = seal(tx, call, plain, purpose=purpose, key_id=None, context=context)
+        return DataKey(plain, blob, "")
+    made = _generate(tx, call, key_id, context)
+    return DataKey(made["Plaintext"], MANAGED + made["CiphertextBlob"], made["KeyId"])
+
+
+def open_data_key(
+    tx: Reader, call: Call, blob: bytes, *, purpose: str, context: Mapping[str, str]
+) -> DataKey:
+    """The data key whose `blob` this is; under a KMS key the principal needs kms:Decrypt."""
+    if blob[:1] == OWNED:
+        return DataKey(open(tx, call, blob, purpose=purpose, context=context), blob, "")
+    found = _kms(
+        tx, call, "Decrypt", {"CiphertextBlob": blob[1:], "EncryptionContext": dict(context)}
+    )
+    return DataKey(found["Plaintext"], blob, found["KeyId"])
+
+
+async def new_data_key(
+    call: Call, *, purpose: str, key_id: str | None, context: Mapping[str, str]
+) -> DataKey:
+    """`data_key` for async operations, on a snapshot of its own."""
+    running = _fresh(call)
+    made = await call.read(
+        lambda tx: data_key(tx, running, purpose=purpose, key_id=key_id, context=context)
+    )
+    call.ports.traces.add(running.run.notes)
+    return made
+
+
+async def reopen_data_key(
+    call: Call, blob: bytes, *, purpose: str, context: Mapping[str, str]
+) -> DataKey:
+    """`open_data_key` for async operations, on a snapshot of its own."""
+    running = _fresh(call)
+    found = await call.read(
+        lambda tx: open_data_key(tx, running, blob, purpose=purpose, context=context)
+    )
+    call.ports.traces.add(running.run.notes)
+    return found
+
+
+def canonical(context: Mapping[str, str]) -> bytes:
+    """One encoding per encryption context: sorted, every text with its length before it."""
+    if not context:
+        return b""
+    parts = []
+    for name, value in sorted(context.items()):
+        for raw in (name.encode(), value.encode()):
+            parts.append(len(raw).to_bytes(4, "big"))
+            parts.append(raw)
+    return b"".join(parts)
+
+
+def _bound(purpose: str, context: Mapping[str, str], bound: bytes) -> bytes:
+    raw, pairs = purpose.encode(), canonical(context)
+    return b"%b%b%b%b%b" % (
+        len(raw).to_bytes(4, "big"), raw, len(pairs).to_bytes(4, "big"), pairs, bound,
+    )  # fmt: skip
+
+
+def _for_sealing(
+    tx: Reader, call: Call, purpose: str, key_id: str, context: Mapping[str, str], reuse_s: float
+) -> _Kept:
+    """A data key to seal with: the kept one if it may be used again, else a new one."""
+    keys = call.ports.data_keys
+    principal = call.principal
+    # SQS tells requesters apart by their credentials, a role's sessions only by their policies:
+    # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+    name = (
+        purpose, key_id, call.account, call.region, canonical(context),
+        principal.role_arn or principal.arn, principal.session_policies,
+    )  # fmt: skip
+    if reuse_s > 0:
+        kept: _Kept | None = keys.get(name)
+        if kept is not None and kept.until > call.now:
+            asked = {"Operation": "GenerateDataKey", "KeyId": key_id, "EncryptionContext": context}
+            # An alias may have moved to another key since.
+            if _kms(tx, call, "permit", asked)["KeyId"] == kept.key_arn:
+                return kept
+    made = _generate(tx, call, key_id, context)
+    blob = made["CiphertextBlob"]
+    kept = _Kept(AESGCM(made["Plaintext"]), blob, made["KeyId"], call.now + reuse_s)
+    if reuse_s > 0:
+        keys.put(name, kept)
+    keys.put((blob, canonical(context)), kept)
+    return kept
+
+
+def _for_opening(tx: Reader, call: Call, blob: bytes, context: Mapping[str, str]) -> _Kept:
+    keys = call.ports.data_keys
+    name = (blob, canonical(context))
+    kept: _Kept | None = keys.get(name)
+    if kept is None:
+        asked = {"CiphertextBlob": blob, "EncryptionContext": dict(context)}
+        found = _kms(tx, call, "Decrypt", asked)
+        kept = _Kept(AESGCM(found["Plaintext"]), blob, found["KeyId"], 0.0)
+        keys.put(name, kept)
+        return kept
+    _kms(
+        tx, call, "permit",
+        {"Operation": "Decrypt", "CiphertextBlob": blob, "EncryptionContext": context},
+    )  # fmt: skip
+    return kept
+
+
+def _generate(tx: Reader, call: Call, key_id: str, context: Mapping[str, str]) -> dict[str, Any]:
+    return _kms(
+        tx, call, "GenerateDataKey",
+        {"KeyId": key_id, "KeySpec": "AES_256", "EncryptionContext": dict(context)},
+    )  # fmt: skip
+
+
+def _kms(tx: Reader, call: Call, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    # KMS's cryptographic operations only read, so a snapshot does as well as a transaction.
+    return call.invoke(tx, "kms", operation, request)  # type: ignore[arg-type]
+
+
+def _fresh(call: Call) -> Call:
+    """The call with a seed of its own, as every transaction has."""
+    return msgspec.structs.replace(call, seed=call.ports.random(32)).begin()

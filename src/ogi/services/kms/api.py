@@ -1,0 +1,7 @@
+"""KMS's operations, in AWS's words; importing this registers them all."""
+
+from __future__ import annotations
+
+from ogi.services.kms import api_aliases, api_crypto, api_keys
+
+__all__ = ["api_aliases", "api_crypto", "api_keys"]

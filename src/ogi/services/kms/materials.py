@@ -1,0 +1,52 @@
+"""Key material: made from the call's entropy, kept sealed by the vault, opened for use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from ogi.service import Call
+from ogi.services.kms import managed
+from ogi.services.kms.records import Key, Material
+from ogi.vault import NONCE_BYTES, Vault
+
+SYMMETRIC_BYTES = 32
+_SECRET_BYTES: Mapping[str, int] = {
+    "SYMMETRIC_DEFAULT": SYMMETRIC_BYTES,
+    "HMAC_224": 28,
+    "HMAC_256": 32,
+    "HMAC_384": 48,
+    "HMAC_512": 64,
+}
+OPENED_MAX = 1024
+"""Materials kept in the clear in memory."""
+
+
+def secret_bytes(spec: str) -> int:
+    """How long the material of a key without a pair is."""
+    return _SECRET_BYTES[spec]
+
+
+def make(call: Call, key_arn: str, kind: str, secret: bytes) -> Material:
+    """A record of `secret`, sealed so that it opens for this key only."""
+    id = call.entropy(32).hex()
+    sealed = call.ports.vault.seal("kms/material", secret, call.entropy(NONCE_BYTES),
+                                   _bound(key_arn, id))  # fmt: skip
+    return Material(id, call.now, kind, sealed)
+
+
+def secret(vault: Vault, key: Key, version: int) -> bytes:
+    """The material in the clear: bytes of a symmetric key, DER of a private key."""
+    if key.manager == "AWS":
+        return managed.material(vault, key.arn)
+    material = key.materials[version]
+    return _open(vault, key.arn, material.id, material.sealed)
+
+
+@lru_cache(maxsize=OPENED_MAX)
+def _open(vault: Vault, key_arn: str, id: str, sealed: bytes) -> bytes:
+    return vault.open("kms/material", sealed, _bound(key_arn, id))
+
+
+def _bound(key_arn: str, id: str) -> bytes:
+    return f"{key_arn}/{id}".encode()

@@ -1,0 +1,63 @@
+"""What KMS keeps: keys, aliases and grants, all in the control home of their account and region."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ogi.storage.tables import Table
+
+
+class Material(msgspec.Struct, frozen=True, array_like=True):
+    """One version of a key's material. Its number is its place among the key's materials."""
+
+    id: str
+    """64 hexadecimal digits, as AWS shows it."""
+    made: float
+    kind: str
+    """`CREATED`, `AUTOMATIC`, `ON_DEMAND` or `IMPORTED`."""
+    sealed: bytes
+    """By the vault; empty where the material is derived (AWS-managed keys) or was deleted."""
+
+
+class Rotation(msgspec.Struct, frozen=True, array_like=True):
+    """Automatic rotation that is switched on."""
+
+    period_days: int
+    next: float
+
+
+class Key(msgspec.Struct, frozen=True):
+    id: str
+    arn: str
+    account: str
+    region: str
+    created: float
+    policy: str
+    materials: tuple[Material, ...]
+    description: str = ""
+    spec: str = "SYMMETRIC_DEFAULT"
+    usage: str = "ENCRYPT_DECRYPT"
+    origin: str = "AWS_KMS"
+    manager: str = "CUSTOMER"
+    state: str = "Enabled"
+    """`Enabled`, `Disabled`, `PendingImport` or `PendingDeletion`."""
+    deletion: float | None = None
+    tags: dict[str, str] = {}
+    aliases: tuple[str, ...] = ()
+    """Names of the aliases that point here; the alias records say the same."""
+    rotation: Rotation | None = None
+    grants: int = 0
+    """How many grants it has, so that a key without one is decided without a scan."""
+    public: bytes = b""
+    """Of a key pair: the public key, DER (SubjectPublicKeyInfo)."""
+
+
+class Alias(msgspec.Struct, frozen=True):
+    name: str
+    key_id: str
+    created: float
+    updated: float
+
+
+KEYS = Table("kms.keys", Key)
+ALIASES = Table("kms.aliases", Alias)

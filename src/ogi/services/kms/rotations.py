@@ -1,0 +1,81 @@
+"""Rotation: new material for encrypting; the old is kept for decrypting.
+
+docs.aws.amazon.com/kms/latest/developerguide/rotate-keys.html
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ogi import deliveries
+from ogi.service import Call, Fields
+from ogi.services.kms import keys, materials
+from ogi.services.kms.errors import (
+    ConflictException,
+    LimitExceededException,
+    UnsupportedOperationException,
+)
+from ogi.services.kms.records import KEYS, Key, Rotation
+from ogi.services.kms.service import SERVICE
+from ogi.storage import Transaction
+
+PERIOD_DAYS = 365
+ON_DEMAND_MAX = 25
+CONFLICT_S = 20 * 60
+"""No rotation on demand this close before an automatic one: API_RotateKeyOnDemand."""
+DAY_S = 86_400
+
+
+def require_rotatable(key: Key) -> None:
+    if key.spec != "SYMMETRIC_DEFAULT" or key.origin != "AWS_KMS":
+        raise UnsupportedOperationException
+
+
+def enable(tx: Transaction, call: Call, key: Key, period_days: int) -> None:
+    require_rotatable(key)
+    keys.require_enabled(key)
+    _plan(tx, call, key, Rotation(period_days, call.now + period_days * DAY_S))
+
+
+def disable(tx: Transaction, key: Key) -> None:
+    require_rotatable(key)
+    keys.require_enabled(key)
+    keys.put(tx, msgspec.structs.replace(key, rotation=None))
+
+
+def rotate_on_demand(tx: Transaction, call: Call, key: Key) -> None:
+    require_rotatable(key)
+    keys.require_enabled(key)
+    if key.rotation is not None and key.rotation.next - call.now < CONFLICT_S:
+        raise ConflictException
+    if sum(1 for made in key.materials if made.kind == "ON_DEMAND") >= ON_DEMAND_MAX:
+        raise LimitExceededException
+    keys.put(tx, _renewed(call, key, "ON_DEMAND"))
+
+
+def _plan(tx: Transaction, call: Call, key: Key, rotation: Rotation) -> None:
+    keys.put(tx, msgspec.structs.replace(key, rotation=rotation))
+    deliveries.post(
+        tx, call.as_service(SERVICE.principal, key.arn, key.account), call.home, "kms", "rotate",
+        {"Id": key.id, "Due": rotation.next}, due=rotation.next,
+    )  # fmt: skip
+
+
+def _renewed(call: Call, key: Key, kind: str) -> Key:
+    secret = call.entropy(materials.SYMMETRIC_BYTES)
+    made = materials.make(call, key.arn, kind, secret)
+    return msgspec.structs.replace(key, materials=(*key.materials, made))
+
+
+@SERVICE.duty(home=lambda call, request: call.home)
+def rotate(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """The automatic rotation that was planned for `Due`, unless the plan has changed since."""
+    key = KEYS.get(tx, call.home, request["Id"])
+    if key is None or key.rotation is None or key.rotation.next != request["Due"]:
+        return {}
+    period_days = key.rotation.period_days
+    if key.state == "Enabled":
+        # A key that is disabled or about to be deleted is not rotated; the plan goes on.
+        key = _renewed(call, key, "AUTOMATIC")
+    _plan(tx, call, key, Rotation(period_days, request["Due"] + period_days * DAY_S))
+    return {}
