@@ -191,9 +191,7 @@ async def _pieces(data: bytes, size: int) -> AsyncIterator[bytes]:
 
 
 @settings(max_examples=60)
-@given(
-    size=st.integers(0, 200), piece=st.integers(1, 70), chunk=st.integers(1, 64), data=st.data()
-)
+@given(size=st.integers(0, 200), piece=st.integers(1, 70), chunk=st.integers(1, 64), data=st.data())
 async def test_any_range_of_a_sealed_stream_opens(
     size: int, piece: int, chunk: int, data: st.DataObject
 ) -> None:
@@ -215,9 +213,7 @@ async def test_chunks_cannot_be_moved_dropped_or_taken_from_elsewhere() -> None:
     sealed = b"".join([part async for part in stream_seal(key, _pieces(plain, 300), 100)])
     width = 116
     first, second, third = sealed[:width], sealed[width : 2 * width], sealed[2 * width :]
-    other = b"".join(
-        [part async for part in stream_seal(os.urandom(32), _pieces(plain, 300), 100)]
-    )
+    other = b"".join([part async for part in stream_seal(os.urandom(32), _pieces(plain, 300), 100)])
     forged = {
         "moved": (second + first + third, 300),
         "shortened": (first + second, 200),

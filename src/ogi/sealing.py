@@ -78,16 +78,17 @@ def seal(
     is the encryption context. `bound` must be given again to open, e.g. the record's key. One data
     key seals for `reuse_s` seconds per purpose, key and principal; 0: one per sealing.
     """
-    nonce = call.entropy(NONCE_BYTES)
+    nonce, pairs = call.entropy(NONCE_BYTES), canonical(context)
+    aad = _bound(purpose, pairs, bound)
     if key_id is None:
         day = int(call.now) // DAY_S
         head = OWNED + day.to_bytes(4, "big")
         cipher = call.ports.vault.cipher(f"{purpose}/{day}")
-        return head + nonce + cipher.encrypt(nonce, plain, _bound(purpose, context, bound))
-    kept = _for_sealing(tx, call, purpose, key_id, context, reuse_s)
+        return head + nonce + cipher.encrypt(nonce, plain, aad)
+    kept = _for_sealing(tx, call, purpose, key_id, context, pairs, reuse_s)
     return b"".join((
         MANAGED, len(kept.blob).to_bytes(2, "big"), kept.blob, nonce,
-        kept.cipher.encrypt(nonce, plain, _bound(purpose, context, bound)),
+        kept.cipher.encrypt(nonce, plain, aad),
     ))  # fmt: skip
 
 
@@ -104,13 +105,14 @@ def open(
 
     Raises cryptography.exceptions.InvalidTag if anything differs from what was sealed.
     """
-    aad = _bound(purpose, context, bound)
+    pairs = canonical(context)
+    aad = _bound(purpose, pairs, bound)
     if sealed[:1] == OWNED:
         day = int.from_bytes(sealed[1:5], "big")
         cipher = call.ports.vault.cipher(f"{purpose}/{day}")
         return cipher.decrypt(sealed[5 : 5 + NONCE_BYTES], sealed[5 + NONCE_BYTES :], aad)
     start = 3 + int.from_bytes(sealed[1:3], "big")
-    kept = _for_opening(tx, call, sealed[3:start], context)
+    kept = _for_opening(tx, call, sealed[3:start], context, pairs)
     end = start + NONCE_BYTES
     return kept.cipher.decrypt(sealed[start:end], sealed[end:], aad)
 
@@ -167,23 +169,28 @@ def canonical(context: Mapping[str, str]) -> bytes:
     """One encoding per encryption context: sorted, every text with its length before it."""
     if not context:
         return b""
-    parts = []
-    for name, value in sorted(context.items()):
-        for raw in (name.encode(), value.encode()):
-            parts.append(len(raw).to_bytes(4, "big"))
-            parts.append(raw)
+    parts: list[bytes] = []
+    for pair in sorted(context.items()):
+        name, value = pair[0].encode(), pair[1].encode()
+        parts += (len(name).to_bytes(4, "big"), name, len(value).to_bytes(4, "big"), value)
     return b"".join(parts)
 
 
-def _bound(purpose: str, context: Mapping[str, str], bound: bytes) -> bytes:
-    raw, pairs = purpose.encode(), canonical(context)
+def _bound(purpose: str, pairs: bytes, bound: bytes) -> bytes:
+    raw = purpose.encode()
     return b"%b%b%b%b%b" % (
         len(raw).to_bytes(4, "big"), raw, len(pairs).to_bytes(4, "big"), pairs, bound,
     )  # fmt: skip
 
 
 def _for_sealing(
-    tx: Reader, call: Call, purpose: str, key_id: str, context: Mapping[str, str], reuse_s: float
+    tx: Reader,
+    call: Call,
+    purpose: str,
+    key_id: str,
+    context: Mapping[str, str],
+    pairs: bytes,
+    reuse_s: float,
 ) -> _Kept:
     """A data key to seal with: the kept one if it may be used again, else a new one."""
     keys = call.ports.data_keys
@@ -191,7 +198,7 @@ def _for_sealing(
     # SQS tells requesters apart by their credentials, a role's sessions only by their policies:
     # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     name = (
-        purpose, key_id, call.account, call.region, canonical(context),
+        purpose, key_id, call.account, call.region, pairs,
         principal.role_arn or principal.arn, principal.session_policies,
     )  # fmt: skip
     if reuse_s > 0:
@@ -206,13 +213,15 @@ def _for_sealing(
     kept = _Kept(AESGCM(made["Plaintext"]), blob, made["KeyId"], call.now + reuse_s)
     if reuse_s > 0:
         keys.put(name, kept)
-    keys.put((blob, canonical(context)), kept)
+    keys.put((blob, pairs), kept)
     return kept
 
 
-def _for_opening(tx: Reader, call: Call, blob: bytes, context: Mapping[str, str]) -> _Kept:
+def _for_opening(
+    tx: Reader, call: Call, blob: bytes, context: Mapping[str, str], pairs: bytes
+) -> _Kept:
     keys = call.ports.data_keys
-    name = (blob, canonical(context))
+    name = (blob, pairs)
     kept: _Kept | None = keys.get(name)
     if kept is None:
         asked = {"CiphertextBlob": blob, "EncryptionContext": dict(context)}

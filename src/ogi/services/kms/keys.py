@@ -41,6 +41,8 @@ class Name(msgspec.Struct, frozen=True):
     alias: str
     """`alias/NAME`; '' for a key id."""
     arn: str
+    row: bytes
+    """The record's key in the store."""
 
 
 @lru_cache(maxsize=NAMES_MAX)
@@ -62,8 +64,16 @@ def parse(text: str, account: str, region: str) -> Name:
             raise InvalidArnException(f"{text} is not a valid KMS ARN.")
         resource = id if kind == "key" else arn.resource
     alias = resource if resource.startswith("alias/") else ""
+    home = control(account, region)
     full = arns.make("kms", region, account, alias or f"key/{resource}")
-    return Name(account, region, control(account, region), "" if alias else resource, alias, full)
+    if alias:
+        return Name(account, region, home, "", alias, full, ALIASES.key(home, alias))
+    return Name(account, region, home, resource, "", full, _row(home, resource))
+
+
+@lru_cache(maxsize=NAMES_MAX)
+def _row(home: Home, id: str) -> bytes:
+    return KEYS.key(home, id)
 
 
 def find(tx: Reader, call: Call, text: str, *, aliases: bool = True) -> Key:
@@ -78,13 +88,15 @@ def find(tx: Reader, call: Call, text: str, *, aliases: bool = True) -> Key:
             mine = managed.of_alias(name.account, name.region, name.alias)
             if mine is not None:
                 return mine
-        alias = ALIASES.get(tx, name.home, name.alias)
-        if alias is None:
+        raw = tx.get(name.row)
+        if raw is None:
             raise NotFoundException(f"Alias {name.arn} is not found.")
-        id = alias.key_id
+        id = ALIASES.decode(raw).key_id
+        raw = tx.get(_row(name.home, id))
     else:
         id = name.id
-    key = KEYS.get(tx, name.home, id)
+        raw = tx.get(name.row)
+    key = None if raw is None else KEYS.decode(raw)
     if key is None:
         key = managed.all_of(name.account, name.region).get(id)
     if key is None:
