@@ -1,0 +1,1 @@
+"""What runs inside of a sandbox: the standard library only, from Python 3.6 on."""
