@@ -8,7 +8,7 @@ be run again, so it has no effect but on its transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NewType, Protocol, TypeVar
@@ -101,11 +101,23 @@ class BlobStore(Protocol):
     A blob is durable when `write` returns.
     """
 
-    async def write(self, chunks: AsyncIterator[bytes]) -> Blob: ...
+    async def write(self, chunks: AsyncIterator[bytes], name: str | None = None) -> Blob:
+        """name: 32 random hex digits that the caller promised, durably, to delete should the blob
+        never be referenced: a delivery that the referencing transaction cancels."""
+        ...
 
-    def open(self, blob: Blob, start: int, stop: int) -> AsyncIterator[bytes]: ...
+    def open(
+        self, blob: Blob, start: int, stop: int, piece_bytes: int = 1024 * 1024
+    ) -> AsyncGenerator[bytes, None]:
+        """The bytes from `start` to before `stop`, in pieces of `piece_bytes` but for the last.
 
-    async def delete(self, blob: Blob) -> None: ...
+        Once the first piece has come, deleting the blob does no harm to this reader.
+        """
+        ...
+
+    async def delete(self, blob: Blob) -> None:
+        """Remove it; nothing happens if it is not there."""
+        ...
 
     async def reset(self) -> None: ...
 
