@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ogi.deliveries import post
+from ogi.deliveries import hand_over, post
 from ogi.errors import AccessDenied, AwsError
 from ogi.service import Service
 from ogi.storage import Home
@@ -110,3 +110,45 @@ async def test_an_async_target_is_made_outside_and_forgotten(world: World) -> No
     world.clock.advance(10_000)
     await world.deliver()
     assert world.seen == [{"n": 1}]  # type: ignore[attr-defined]
+
+
+async def test_handing_over_is_part_of_the_transaction(world: World) -> None:
+    call = world.caller()
+    sender = Home("arn:aws:test:::sender")
+    await world.store.transact(
+        lambda tx: hand_over(tx, call.begin(), sender, "test", "write", {"name": "a"}), sender
+    )
+    assert await _get(world, b"a") == b"here"
+
+
+async def test_a_refused_hand_over_tells_the_sender_and_keeps_its_work(world: World) -> None:
+    call = world.caller()
+
+    def body(tx: Any) -> None:
+        tx.set(HOME.encode() + b"\x00mine", b"kept")
+        hand_over(tx, call.begin(), HOME, "test", "refuse", {}, refused=("test", "told"))
+
+    await world.store.transact(body, HOME)
+    assert await _get(world, b"mine") == b"kept"
+    assert await _get(world, b"told") == b"AccessDenied"
+
+
+async def test_a_fault_in_a_hand_over_leaves_it_owed(world: World) -> None:
+    call = world.caller()
+    service = world.ports.services["test"]
+    faults = [RuntimeError("ours")] * 2
+
+    @service.duty(home=lambda call, request: HOME)
+    def shaky(tx: Any, call: Any, request: Any) -> dict[str, Any]:
+        tx.set(HOME.encode() + b"\x00shaky", b"here")
+        if faults:
+            raise faults.pop()
+        return {}
+
+    await world.store.transact(
+        lambda tx: hand_over(tx, call.begin(), HOME, "test", "shaky", {}), HOME
+    )
+    for _ in range(3):
+        world.clock.advance(10)
+        await world.deliver()
+    assert await _get(world, b"shaky") == b"here"

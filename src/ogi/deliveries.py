@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from ogi.errors import AwsError
-from ogi.service import Call, Fields, Operation, Ports, Principal, Run
+from ogi.service import Call, Fields, Operation, Ports, Principal, Run, dispatch
 from ogi.storage import Home, Transaction
 from ogi.storage.keys import AGENDA, number, u64
+from ogi.storage.writes import Writes
 
 BELL = b"agenda"
 BATCH_MAX = 256
@@ -47,8 +48,8 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     posted: float
     attempt: int = 0
     refused: tuple[str, str] | None = None
-    """(service, duty) that hears of the target's refusal: it is given `delivery`, `code`,
-    `message`, `status`; None: a refusal is noted in the trace and the delivery forgotten."""
+    """(service, duty) that hears of the target's refusal: it is given `request`, `code`, `message`,
+    `status`, `attempt`, `posted`; None: nobody, it is noted in the trace and forgotten."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -72,14 +73,50 @@ def post(
     home: the home of this transaction. due: seconds since the epoch, at once if None. The promise
     holds if and only if `tx` commits. Returns what `cancel` takes.
     """
-    delivery = Delivery(
-        service, operation, request, call.account, call.region, call.principal,
-        dict(call.context), call.trace, call.now, attempt, refused,
-    )  # fmt: skip
+    delivery = _delivery(call, service, operation, request, refused, attempt)
     key = _key(call.now if due is None else due, home, call.entropy(12))
     tx.set(key, _encoder.encode(delivery))
     tx.ring(BELL)
     return key
+
+
+def hand_over(
+    tx: Transaction,
+    call: Call,
+    home: Home,
+    service: str,
+    operation: str,
+    request: Fields,
+    *,
+    refused: tuple[str, str] | None = None,
+) -> None:
+    """As `post`, but made within `tx` where the target is plain and its home is held here.
+
+    The same promise with half the writes: the target's changes are part of this transaction, or,
+    if it refuses, none of them, and `refused` hears of it.
+    """
+    target = call.ports.services[service].operation_named(operation)
+    if target.asynchronous or not tx.also(*target.homes(call, request)):
+        post(tx, call, home, service, operation, request, refused=refused)
+        return
+    attempt = Writes(tx, ())
+    attempt.also(home, *target.homes(call, request))
+    try:
+        target.authorise(attempt, call, request)
+        target.function(attempt, call, request)
+        attempt.check()
+    except AwsError as error:
+        delivery = _delivery(call, service, operation, request, refused)
+        _tell(tx, call, delivery, error)
+    except Exception as fault:
+        # A fault of ours in the target must not undo what the sender did: owe it, and try again.
+        log.error("hand-over failed", exc_info=fault, extra={"operation": operation})
+        post(tx, call, home, service, operation, request, refused=refused)
+    else:
+        for key, value in attempt.changes.items():
+            tx.delete(key) if value is None else tx.set(key, value)
+        for bell in attempt.bells:
+            tx.ring(bell)
 
 
 def cancel(tx: Transaction, key: bytes) -> bool:
@@ -88,6 +125,47 @@ def cancel(tx: Transaction, key: bytes) -> bool:
         return False
     tx.delete(key)
     return True
+
+
+def _delivery(
+    call: Call,
+    service: str,
+    operation: str,
+    request: Fields,
+    refused: tuple[str, str] | None,
+    attempt: int = 0,
+) -> Delivery:
+    return Delivery(
+        service, operation, request, call.account, call.region, call.principal,
+        dict(call.context), call.trace, call.now, attempt, refused,
+    )  # fmt: skip
+
+
+def _tell(tx: Transaction, call: Call, delivery: Delivery, error: AwsError) -> None:
+    """Note the target's refusal, and tell the sender's duty if it named one."""
+    code = error.code or error.shape
+    call.note(
+        "refused", service=delivery.service, operation=delivery.operation, code=code,
+        message=error.message, principal=delivery.principal.arn,
+    )  # fmt: skip
+    if delivery.refused is not None:
+        told, report = _told(call.ports, delivery, error)
+        tx.also(*told.homes(call, report))
+        told.function(tx, call, report)
+
+
+def _told(ports: Ports, delivery: Delivery, error: AwsError) -> tuple[Operation, Fields]:
+    """Who hears of a refusal, and what they hear."""
+    assert delivery.refused is not None
+    service, duty = delivery.refused
+    return ports.services[service].operation_named(duty), {
+        "request": delivery.request,
+        "code": error.code or error.shape,
+        "message": error.message,
+        "status": error.status or 400,
+        "attempt": delivery.attempt,
+        "posted": delivery.posted,
+    }
 
 
 def _key(due: float, home: Home, id: bytes) -> bytes:
@@ -224,8 +302,6 @@ class Courier:
         if not await store.transact(lease, home):
             return
         try:
-            from ogi.service import dispatch
-
             await dispatch(call, target, delivery.request)
         except AwsError as error:
             await self._refuse(leased, delivery, call, error)
@@ -236,35 +312,16 @@ class Courier:
 
     async def _refuse(self, key: bytes, delivery: Delivery, call: Call, error: AwsError) -> None:
         """The target said no: tell the sender, which may post again, and forget the delivery."""
-        told: Operation | None = None
-        if delivery.refused is not None:
-            service, duty = delivery.refused
-            told = self._ports.services[service].operation_named(duty)
-        report = {
-            "delivery": msgspec.to_builtins(delivery, builtin_types=(bytes,)),
-            "request": delivery.request,
-            "code": error.code or error.shape,
-            "message": error.message,
-            "status": error.status or 400,
-            "attempt": delivery.attempt,
-            "posted": delivery.posted,
-        }
 
         def body(tx: Transaction) -> Run | None:
             if tx.get(key) is None:
                 return None
             running = call.begin()
             tx.delete(key)
-            running.note(
-                "refused", service=delivery.service, operation=delivery.operation,
-                code=report["code"], message=error.message, principal=delivery.principal.arn,
-            )  # fmt: skip
-            if told is not None:
-                told.function(tx, running, report)
+            _tell(tx, running, delivery, error)
             return running.run
 
-        homes = () if told is None else told.homes(call, report)
-        run = await self._ports.store.transact(body, _home(key), *homes)
+        run = await self._ports.store.transact(body, _home(key))
         if run is not None:
             self._ports.traces.add(run.notes)
 

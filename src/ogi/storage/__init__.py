@@ -55,6 +55,10 @@ class Transaction(Reader, Protocol):
         """Wake who listens to `bell`, once this transaction is durable."""
         ...
 
+    def also(self, *homes: Home) -> bool:
+        """Write in these homes too; False if they are not all held where this one runs."""
+        ...
+
 
 class Bell(Protocol):
     @property

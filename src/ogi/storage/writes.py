@@ -16,7 +16,7 @@ class Writes:
 
     def __init__(self, below: Reader, homes: Sequence[Home]) -> None:
         self._below = below
-        self._homes = homes
+        self._homes = list(homes)
         self.changes: dict[bytes, bytes | None] = {}
         self.bells: set[bytes] = set()
 
@@ -49,6 +49,10 @@ class Writes:
 
     def ring(self, bell: bytes) -> None:
         self.bells.add(bell)
+
+    def also(self, *homes: Home) -> bool:
+        self._homes.extend(homes)
+        return True
 
     def check(self) -> None:
         """Raise StrayWrite if the body wrote outside of its homes."""
