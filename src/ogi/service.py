@@ -100,6 +100,8 @@ class Ports:
     services: Mapping[str, Service]
     random: Callable[[int], bytes]
     sandbox: Sandbox | None = None
+    reset: Callable[[], Awaitable[None]] | None = None
+    """Empties everything; only where the data is ephemeral."""
     data_keys: Memo[Any, Any] = field(default_factory=lambda: Memo(DATA_KEYS_MAX))
     """Plaintext data keys in memory, for ogi.sealing."""
 
