@@ -35,7 +35,6 @@ class FakeSandbox:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._idle: dict[tuple[str, str], list[_Environment]] = {}
-        self._retired: set[str] = set()
         self.hold: asyncio.Event | None = None
         self.running = 0
         self.running_most = 0
@@ -63,6 +62,9 @@ class FakeSandbox:
     async def retire(self, arn: str) -> None:
         for key in [key for key in self._idle if key[0] == arn]:
             del self._idle[key]
+
+    async def reset(self) -> None:
+        self._idle.clear()
 
     async def close(self) -> None:
         self._idle.clear()

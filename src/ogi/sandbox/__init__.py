@@ -13,6 +13,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from ogi.settings import Settings
+
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
 """Of a request and of a response (Lambda's quotas page: 6 MB each)."""
 INIT_S_MAX = 10.0
@@ -120,9 +122,30 @@ class Sandbox(Protocol):
         """The function changed or went: its idle environments end, busy ones after their event."""
         ...
 
+    async def reset(self) -> None:
+        """End everything that runs, and go on."""
+        ...
+
     async def close(self) -> None:
         """End everything that runs."""
         ...
+
+
+def open_sandbox(settings: Settings, socket: Path) -> Sandbox:
+    """The sandbox of a server that answers on the unix socket `socket`; on the event loop.
+
+    Raises IsolationUnavailable if the settings require what this machine has not.
+    """
+    from ogi.sandbox import relay
+    from ogi.sandbox.local import LocalSandbox
+
+    return LocalSandbox(
+        settings.data / "sandbox",
+        endpoint=settings.endpoint,
+        serve=relay.to(socket),
+        network=settings.function_network == "host",
+        require_isolation=settings.require_isolation,
+    )
 
 
 class IsolationUnavailable(Exception):

@@ -109,7 +109,10 @@ def arguments(confinement: Confinement) -> list[str]:
     for file in OWN_FILES:
         if not (c.network and file in HOST_NETWORK_FILES):
             args += ["--ro-bind", str(c.files / Path(file).name), file]
-    args += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    # Root's functions are root's to /proc/sys, whatever the namespaces: nothing there is writable.
+    args += ["--proc", "/proc", "--remount-ro", "/proc"]
+    # What is written to a /dev would take the host's memory.
+    args += ["--dev", "/dev", "--remount-ro", "/dev"]
     args += ["--perms", "1777", "--size", str(c.ephemeral_bytes), "--tmpfs", "/tmp"]
     args += ["--ro-bind", str(c.code), "/var/task", "--dir", "/opt"]
     for name, path in c.runtime.items():

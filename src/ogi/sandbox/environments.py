@@ -12,8 +12,7 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from ogi.sandbox import (
     INIT_S_MAX,
@@ -26,6 +25,7 @@ from ogi.sandbox import (
     verdicts,
 )
 from ogi.sandbox.outputs import Output
+from ogi.sandbox.relay import Closable, Serve
 from ogi.sandbox.runtime_api import Event, RuntimeApi
 from ogi.sandbox.verdicts import Verdict
 
@@ -33,14 +33,6 @@ READ_BYTES = 256 * 1024
 START_S_MAX = 20.0
 """How long the process may take until its listeners are there."""
 LISTENERS_MAX = 2
-
-
-class Closable(Protocol):
-    def close(self) -> None: ...
-
-
-Serve = Callable[[socket.socket], Awaitable[Closable]]
-"""Answers as Ogi's endpoint on a listening socket that lies inside of a sandbox."""
 
 
 class Plan:
@@ -329,11 +321,12 @@ class Environment:
         process, plan = self._process, self._plan
         if process is None or plan is None or process.returncode is not None:
             return
+        # Not process.kill(): that polls, and takes the exit status away from who waits for it.
         with contextlib.suppress(ProcessLookupError):
             if plan.guarded:
                 os.killpg(process.pid, signal.SIGKILL)
             else:
-                process.kill()
+                os.kill(process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """End it and give back what it held."""

@@ -26,9 +26,10 @@ from ogi.sandbox import (
     bubblewrap,
     memory,
 )
-from ogi.sandbox.environments import Environment, Plan, Serve
+from ogi.sandbox.environments import Environment, Plan
 from ogi.sandbox.interpreters import Interpreter, interpreter_for, version_of
 from ogi.sandbox.outputs import Output
+from ogi.sandbox.relay import Serve
 
 ENVIRONMENTS_MAX = 256
 """Processes at once; more invocations wait for one to end."""
@@ -112,9 +113,15 @@ class LocalSandbox:
             if environment.function.arn == arn:
                 environment.retired = True
 
+    async def reset(self) -> None:
+        await self.close()
+        self._idle.clear()
+        self._finishing.clear()
+
     async def close(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
+            self._sweeper = None
         for environment in list(self._all):
             environment.retired = True
             self._let_go(environment)
