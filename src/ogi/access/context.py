@@ -1,0 +1,120 @@
+"""The context of a request: what conditions and policy variables can ask for, made on demand.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ogi.access.conditions import Values
+from ogi.access.grants import NOTHING, Grants
+from ogi.service import Call, Principal
+
+_TAG = "aws:principaltag/"
+
+PRINCIPAL_TYPES = {
+    "root": "Account",
+    "user": "User",
+    "federated": "FederatedUser",
+    "role": "AssumedRole",
+    "anonymous": "Anonymous",
+}
+
+
+class Asked:
+    """One request for one action on one resource, as a policy sees it."""
+
+    __slots__ = ("_given", "_lower", "call", "grants", "owner", "principal")
+
+    def __init__(
+        self, call: Call, given: Mapping[str, Any], owner: str, grants: Grants = NOTHING
+    ) -> None:
+        self.call = call
+        self.principal: Principal = call.principal
+        self.grants = grants
+        self.owner = owner
+        """The account that owns the resource."""
+        self._given = given
+        self._lower: dict[str, Any] | None = None
+
+    def values(self, key: str) -> Values:
+        lower = self._lower
+        if lower is None:
+            lower = self._lower = {k.lower(): v for k, v in self._given.items()}
+        value = lower.get(key)
+        if value is None:
+            compute = _COMPUTED.get(key)
+            if compute is not None:
+                value = compute(self)
+            elif key.startswith(_TAG):
+                value = self._tag(key[len(_TAG) :])
+        return None if value is None else _texts(value)
+
+    def lookup(self, name: str) -> str | None:
+        """A key with several values cannot be a variable."""
+        values = self.values(name)
+        return values[0] if values is not None and len(values) == 1 else None
+
+    def _tag(self, name: str) -> str | None:
+        """Session tags go before the tags of the role."""
+        for key, value in self.principal.tags:
+            if key.lower() == name:
+                return value
+        return self.grants.tags.get(name)
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [text for entry in value for text in _texts(entry)]
+    return [str(value)]
+
+
+def _principal_arn(asked: Asked) -> str | None:
+    principal = asked.principal
+    if principal.kind in ("service", "anonymous"):
+        return None
+    return principal.role_arn if principal.kind == "role" else principal.arn
+
+
+def _username(asked: Asked) -> str | None:
+    return asked.principal.arn.rpartition("/")[2] if asked.principal.kind == "user" else None
+
+
+def _service_name(asked: Asked) -> str | None:
+    return asked.principal.arn if asked.principal.kind == "service" else None
+
+
+def _current_time(asked: Asked) -> str:
+    return datetime.fromtimestamp(asked.call.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _called_via(asked: Asked, at: int) -> str | None:
+    chain = asked.values("aws:calledvia")
+    return chain[at] if chain else None
+
+
+_COMPUTED: dict[str, Callable[[Asked], Any]] = {
+    "aws:principalarn": _principal_arn,
+    "aws:principalaccount": lambda asked: asked.principal.account or None,
+    "aws:principaltype": lambda asked: PRINCIPAL_TYPES.get(asked.principal.kind),
+    "aws:principalisawsservice": lambda asked: asked.principal.kind == "service",
+    "aws:principalservicename": _service_name,
+    "aws:principalservicenameslist": _service_name,
+    "aws:userid": lambda asked: asked.principal.id or None,
+    "aws:username": _username,
+    "aws:currenttime": _current_time,
+    "aws:epochtime": lambda asked: int(asked.call.now),
+    "aws:requestedregion": lambda asked: asked.call.region,
+    "aws:resourceaccount": lambda asked: asked.owner or None,
+    "aws:securetransport": lambda asked: False,
+    "aws:viaawsservice": lambda asked: False,
+    "aws:calledviafirst": lambda asked: _called_via(asked, 0),
+    "aws:calledvialast": lambda asked: _called_via(asked, -1),
+}

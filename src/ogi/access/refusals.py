@@ -1,0 +1,82 @@
+"""Refusals: why a request is not allowed, as data and in AWS's words.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from ogi.service import Call, Service
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A statement that was looked at."""
+
+    kind: str
+    """`identity-based policy`, `resource-based policy`, ..."""
+    source: str
+    """The policy's ARN or place."""
+    statement: str
+    """Its Sid, or its number."""
+    effect: str
+    failed: str
+    """What did not match: `action`, `resource`, `principal`, `condition ...`; '': it applied."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What was decided and which type of policy decided."""
+
+    action: str
+    resource: str
+    owner: str
+    kind: str
+    explicit: bool = False
+    allowed: bool = False
+    trail: tuple[Look, ...] = ()
+
+
+class Refusal(Exception):
+    """The cause of an access-denied error; `decision` is for `ogi explain`."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.kind)
+        self.decision = decision
+
+
+def sentence(service: Service, call: Call, decision: Decision) -> str | None:
+    """The message; None where the service says no more than its error's own words."""
+    principal = call.principal
+    s3 = service.name == "s3"
+    if s3 and (principal.kind == "anonymous" or decision.owner != principal.account):
+        # "...enhanced messages for requests to resources within the same AWS account"
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+        return None
+    who = "anonymous" if principal.kind == "anonymous" else principal.arn
+    action = _action(service, decision.action)
+    text = f"User: {who} is not authorized to perform: {action}"
+    if s3:
+        on = f' on resource: "{decision.resource}"' if decision.resource != "*" else ""
+    else:
+        on = f" on resource: {decision.resource}"
+    trust = service.name == "sts" and decision.kind == "resource-based policy"
+    if trust and not decision.explicit:
+        # What a trust policy lacks is not told to whom it does not know.
+        return text + on
+    if decision.explicit:
+        kind = "the role trust policy" if trust else _article(decision.kind)
+        return f"{text}{on} with an explicit deny in {kind}"
+    return f"{text}{on} because no {decision.kind} allows the {action} action"
+
+
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[0] == "i" else f"a {kind}"
+
+
+def _action(service: Service, action: str) -> str:
+    """SQS says sqs:sendmessage and SNS says SNS:Publish in their refusals."""
+    if service.name == "sqs" and action.startswith("sqs:"):
+        return action.lower()
+    if service.name == "sns" and action.startswith("sns:"):
+        return "SNS" + action[3:]
+    return action

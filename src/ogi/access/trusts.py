@@ -1,0 +1,101 @@
+"""Trust policies: bound, when they are written, to the users and roles that exist by then.
+
+"If your Principal element in a role trust policy contains an ARN that points to a specific IAM
+role, then that ARN transforms to the role unique principal ID when you save the policy."
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ogi.access import policy
+from ogi.access.grammar import check_trust
+from ogi.access.identities import ROLES, USERS, Role, account_in, find, name_in
+from ogi.access.policy import PolicySyntax
+from ogi.access.principals import account_of
+from ogi.storage import Reader
+
+_UNIQUE_ID = re.compile(r"A(IDA|ROA)[0-9A-Z]{12,}")
+_SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|aws\.internal)")
+
+
+def bind(tx: Reader, text: str) -> str:
+    """Check a trust policy and put unique ids in; raises PolicySyntax."""
+    compiled = policy.compile(text)
+    check_trust(compiled)
+    for statement in compiled.statements:
+        assert statement.principals is not None
+        for kind, entry in statement.principals.entries:
+            if kind == "Service" and not _SERVICE.fullmatch(entry):
+                raise PolicySyntax(f'Invalid principal in policy: "SERVICE":"{entry}"')
+
+    def bound(entry: str) -> str:
+        if entry == "*" or account_of(entry) or _UNIQUE_ID.fullmatch(entry):
+            return entry
+        if entry.startswith("arn:aws:sts::"):
+            return entry
+        id = _id_of(tx, entry)
+        if id is None:
+            raise PolicySyntax(f'Invalid principal in policy: "AWS":"{entry}"')
+        return id
+
+    return _mapped(text, bound)
+
+
+def shown(tx: Reader, role: Role) -> str:
+    """The trust policy with the ids of those who are gone in place of their ARNs."""
+
+    def now(entry: str) -> str:
+        if entry == "*" or account_of(entry) or not entry.startswith("arn:aws:iam::"):
+            return entry
+        id = _id_of(tx, entry)
+        return entry if id is not None and id in role.trust_bound else _stale(role, entry)
+
+    return role.trust if role.trust == role.trust_bound else _mapped(role.trust, now)
+
+
+def _stale(role: Role, entry: str) -> str:
+    """The id that was put in where `entry` stands: the two documents have the same shape."""
+    given, bound = _entries(role.trust), _entries(role.trust_bound)
+    return bound[given.index(entry)]
+
+
+def _entries(text: str) -> list[str]:
+    """The AWS principals of a document in its order."""
+    found: list[str] = []
+
+    def take(entry: str) -> str:
+        found.append(entry)
+        return entry
+
+    _mapped(text, take)
+    return found
+
+
+def _id_of(tx: Reader, arn: str) -> str | None:
+    if ":user/" in arn:
+        user = find(tx, USERS, account_in(arn), name_in(arn))
+        return user.id if user is not None and user.arn == arn else None
+    role = find(tx, ROLES, account_in(arn), name_in(arn)) if ":role/" in arn else None
+    return role.id if role is not None and role.arn == arn else None
+
+
+def _mapped(text: str, change: Callable[[str], str]) -> str:
+    """The document with all AWS principals changed; its text untouched if none is."""
+    document: dict[str, Any] = json.loads(text)
+    statements = document["Statement"]
+    changed = False
+    for statement in statements if isinstance(statements, list) else [statements]:
+        for element in ("Principal", "NotPrincipal"):
+            principals = statement.get(element)
+            if not isinstance(principals, dict) or "AWS" not in principals:
+                continue
+            old = principals["AWS"]
+            new = [change(e) for e in old] if isinstance(old, list) else change(old)
+            changed = changed or new != old
+            principals["AWS"] = new
+    return json.dumps(document) if changed else text

@@ -1,0 +1,39 @@
+"""IAM's refusals. https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html"""
+
+from __future__ import annotations
+
+from ogi.errors import AwsError
+
+
+class AccessDenied(AwsError):
+    """User is not authorized to perform the operation."""
+
+    status = 403
+
+
+class NoSuchEntityException(AwsError):
+    pass
+
+
+class EntityAlreadyExistsException(AwsError):
+    pass
+
+
+class DeleteConflictException(AwsError):
+    pass
+
+
+class LimitExceededException(AwsError):
+    pass
+
+
+class MalformedPolicyDocumentException(AwsError):
+    pass
+
+
+class InvalidInputException(AwsError):
+    pass
+
+
+class ValidationError(AwsError):
+    status = 400

@@ -1,0 +1,14 @@
+"""The service IAM. It has no region: its records live in the global control home."""
+
+from __future__ import annotations
+
+from ogi.service import Call, Fields, Service
+from ogi.services.iam.errors import AccessDenied
+from ogi.storage import CONTROL, Home
+
+SERVICE = Service("iam", "iam.amazonaws.com", denied=AccessDenied)
+
+
+def home(call: Call, request: Fields) -> Home:
+    """Where every writing operation of IAM writes."""
+    return CONTROL

@@ -1,0 +1,8 @@
+"""Security Token Service: temporary credentials."""
+
+from __future__ import annotations
+
+from ogi.services.sts import api as api
+from ogi.services.sts.service import SERVICE
+
+__all__ = ["SERVICE"]
