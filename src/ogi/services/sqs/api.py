@@ -11,7 +11,8 @@ from ogi.service import Call, Fields
 from ogi.services.sqs import (
     batches,
     contents,
-    ledgers,
+    fifo,
+    lanes,
     messages,
     queues,
     waiting,
@@ -31,9 +32,9 @@ WAIT_S_MAX = 20
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
 def send_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
-    ledger = _ledger(tx, queue)
-    result = _sent(messages.send(tx, call, queue, ledger, request))
-    ledger.save(tx, call, queue)
+    ledger = Ledger(tx, queue)
+    result = _sent(messages.send(tx, call, ledger, request))
+    ledger.save(tx, call)
     return result
 
 
@@ -46,11 +47,9 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
         raise BatchRequestTooLong(
             f"Batch requests cannot be longer than {limit} bytes. You have sent {size} bytes."
         )
-    ledger = _ledger(tx, queue)
-    result = batches.run(
-        entries, lambda entry: _sent(messages.send(tx, call, queue, ledger, entry))
-    )
-    ledger.save(tx, call, queue)
+    ledger = Ledger(tx, queue)
+    result = batches.run(entries, lambda entry: _sent(messages.send(tx, call, ledger, entry)))
+    ledger.save(tx, call)
     return result
 
 
@@ -77,26 +76,37 @@ async def receive_message(call: Call, request: Fields) -> Fields:
     url = request["QueueUrl"]
     home = Home(queues.arn_of_url(url, call.region))
     limit = request.get("MaxNumberOfMessages") or 1
+    attempt: str = request.get("ReceiveRequestAttemptId") or ""
     started = call.ports.clock.now()
+
+    wait_s = request.get("WaitTimeSeconds")
 
     def body(tx: Transaction, call: Call) -> tuple[list[Fields], Queue]:
         queue = queues.find(tx, call, url)
-        found = messages.receive(tx, call, queue, limit, request.get("VisibilityTimeout"))
+        if attempt:
+            fifo.check_attempt(queue, attempt)
+        ledger = Ledger(tx, queue)
+        found = messages.receive(
+            tx, call, ledger, limit, request.get("VisibilityTimeout"), attempt=attempt,
+            patient=bool(queue.attributes.wait_s if wait_s is None else wait_s),
+        )  # fmt: skip
+        ledger.save(tx, call)
         return [_received(one, request) for one in found], queue
 
     found, queue = await call.transact(body, home)
-    wait_s = request.get("WaitTimeSeconds")
     until = started + (queue.attributes.wait_s if wait_s is None else wait_s)
     store, clock = call.ports.store, call.ports.clock
     bell = layouts.of(queue.arn, queue.epoch).bell
     while not found and clock.now() < until:
-        if not await waiting.wait(store, clock, bell, until, lambda: _look(call, url)):
+        line = await waiting.turn(store, clock, bell, until, lambda: _look(call, url))
+        if line is None:
             break
+        more = True
         try:
             found, queue = await call.transact(body, home)
-        except BaseException:
-            waiting.pass_on(store, bell)
-            raise
+            more = bool(found)
+        finally:
+            line.end_turn(more)
     return {"Messages": found} if found else {}
 
 
@@ -105,8 +115,9 @@ async def _look(call: Call, url: str) -> tuple[int, float]:
     now_ms = int(call.ports.clock.now() * 1000)
 
     def body(tx: Reader) -> tuple[int, float]:
-        queue = queues.find(tx, call, url)
-        return ledgers.outlook(tx, layouts.of(queue.arn, queue.epoch), now_ms)
+        ledger = Ledger(tx, queues.find(tx, call, url))
+        ready, due_ms = lanes.outlook(tx, ledger, now_ms)
+        return ready, due_ms / 1000
 
     return await call.read(body)
 
@@ -158,6 +169,7 @@ def _system_attributes(one: Received) -> dict[str, str]:
         "SentTimestamp": str(state.sent_ms),
     }
     optional = {
+        "SequenceNumber": one.sequence,
         "AWSTraceHeader": one.content.trace_header,
         "DeadLetterQueueSourceArn": record.source_arn,
         "MessageGroupId": record.group,
@@ -170,9 +182,9 @@ def _system_attributes(one: Received) -> dict[str, str]:
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
 def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
-    ledger = _ledger(tx, queue)
-    messages.delete(tx, call, queue, ledger, request["ReceiptHandle"])
-    ledger.save(tx, call, queue)
+    ledger = Ledger(tx, queue)
+    messages.delete(tx, call, ledger, request["ReceiptHandle"])
+    ledger.save(tx, call)
     return {}
 
 
@@ -180,25 +192,25 @@ def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
 def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "DeleteMessageBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
-    ledger = _ledger(tx, queue)
+    ledger = Ledger(tx, queue)
 
     def act(entry: dict[str, Any]) -> Fields:
-        messages.delete(tx, call, queue, ledger, entry["ReceiptHandle"])
+        messages.delete(tx, call, ledger, entry["ReceiptHandle"])
         return {}
 
     result = batches.run(entries, act)
-    ledger.save(tx, call, queue)
+    ledger.save(tx, call)
     return result
 
 
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
 def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
-    ledger = _ledger(tx, queue)
+    ledger = Ledger(tx, queue)
     messages.change_visibility(
-        tx, call, queue, ledger, request["ReceiptHandle"], request["VisibilityTimeout"]
+        tx, call, ledger, request["ReceiptHandle"], request["VisibilityTimeout"]
     )
-    ledger.save(tx, call, queue)
+    ledger.save(tx, call)
     return {}
 
 
@@ -208,17 +220,13 @@ def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> F
 def change_message_visibility_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "ChangeMessageVisibilityBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
-    ledger = _ledger(tx, queue)
+    ledger = Ledger(tx, queue)
 
     def act(entry: dict[str, Any]) -> Fields:
         hidden_s = entry.get("VisibilityTimeout", queue.attributes.visibility_s)
-        messages.change_visibility(tx, call, queue, ledger, entry["ReceiptHandle"], hidden_s)
+        messages.change_visibility(tx, call, ledger, entry["ReceiptHandle"], hidden_s)
         return {}
 
     result = batches.run(entries, act)
-    ledger.save(tx, call, queue)
+    ledger.save(tx, call)
     return result
-
-
-def _ledger(tx: Reader, queue: Queue) -> Ledger:
-    return Ledger(tx, layouts.of(queue.arn, queue.epoch))

@@ -9,25 +9,24 @@ import binascii
 
 import msgspec
 
-from ogi.errors import unsupported
 from ogi.service import Call, Fields
-from ogi.services.sqs import attributes, ledgers, messages, queues, tending
+from ogi.services.sqs import attributes, messages, permissions, queues, redrive, tending
 from ogi.services.sqs import layout as layouts
 from ogi.services.sqs.attributes import Attributes
 from ogi.services.sqs.errors import (
     InvalidAttributeName,
-    InvalidParameterValue,
     PurgeQueueInProgress,
     QueueDeletedRecently,
     QueueDoesNotExist,
     QueueNameExists,
 )
+from ogi.services.sqs.layout import LASTING
+from ogi.services.sqs.ledgers import Ledger
+from ogi.services.sqs.pages import limit_of, start_of
+from ogi.services.sqs.permissions import check_owner
 from ogi.services.sqs.queues import Deleted, Queue
 from ogi.services.sqs.service import SERVICE
 from ogi.storage import Reader, Transaction, control
-from ogi.storage.keys import texts
-
-PAGE_MAX = 1_000
 
 
 def _on_name(tx: Reader, call: Call, request: Fields) -> str:
@@ -35,9 +34,14 @@ def _on_name(tx: Reader, call: Call, request: Fields) -> str:
     return queues.arn(owner, call.region, request["QueueName"])
 
 
+def _on_all(tx: Reader, call: Call, request: Fields) -> str:
+    return queues.arn(call.account, call.region, "*")
+
+
 @SERVICE.operation(on=_on_name)
 def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     name: str = request["QueueName"]
+    check_owner(call, call.account)
     wanted: dict[str, str] = request.get("Attributes") or {}
     tags: dict[str, str] = request.get("tags") or {}
     found = queues.TABLE.get(tx, call.home, name)
@@ -46,9 +50,11 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
         if difference is not None:
             raise QueueNameExists.by(difference)
         return {"QueueUrl": queues.url(call, call.account, name)}
+    if tags:
+        arn = queues.arn(call.account, call.region, name)
+        call.ports.authorise(tx, call, SERVICE, ("sqs:TagQueue",), (arn,), call.context)
     made = attributes.change(Attributes(), wanted, creating=True)
     queues.check_name(name, fifo=made.fifo)
-    _check_support(made)
     now_ms = messages.milliseconds(call)
     deleted = queues.DELETED.get(tx, call.home, name)
     if deleted is not None:
@@ -57,17 +63,13 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
         queues.DELETED.delete(tx, call.home, name)
     epoch = max(now_ms, deleted.epoch + 1 if deleted else 0)
     now_s = int(call.now)
-    queues.save(tx, Queue(
+    queue = Queue(
         name, call.account, call.region, call.arn("sqs", name), now_s, now_s, epoch, made, tags
-    ))  # fmt: skip
+    )
+    redrive.check(tx, queue, made)
+    redrive.link(tx, queue, made)
+    queues.save(tx, queue)
     return {"QueueUrl": queues.url(call, call.account, name)}
-
-
-def _check_support(made: Attributes) -> None:
-    if made.fifo:
-        raise unsupported("the attribute FifoQueue")
-    if made.redrive or made.redrive_allow:
-        raise unsupported("the attribute RedrivePolicy")
 
 
 @SERVICE.operation(on=_on_name, reads=True)
@@ -78,12 +80,12 @@ def get_queue_url(tx: Reader, call: Call, request: Fields) -> Fields:
     return {"QueueUrl": queues.url(call, account, request["QueueName"])}
 
 
-@SERVICE.operation(reads=True)
+@SERVICE.operation(on=_on_all, reads=True)
 def list_queues(tx: Reader, call: Call, request: Fields) -> Fields:
     prefix: str = request.get("QueueNamePrefix") or ""
-    limit = _page_limit(request)
+    limit = limit_of(request)
     names: list[str] = []
-    start = _token(request) or queues.text_start(prefix)
+    start = start_of(request) or queues.text_start(prefix)
     rows = queues.TABLE.scan(tx, call.home, limit=limit + 1, start=start)
     for rest, queue in rows:
         if not queue.name.startswith(prefix):
@@ -101,36 +103,16 @@ def list_queues(tx: Reader, call: Call, request: Fields) -> Fields:
     return result
 
 
-def _page_limit(request: Fields) -> int:
-    limit = request.get("MaxResults")
-    if limit is None:
-        if request.get("NextToken"):
-            raise InvalidParameterValue("MaxResults must be set when NextToken is used.")
-        return PAGE_MAX
-    if not 1 <= limit <= PAGE_MAX:
-        raise InvalidParameterValue.of("MaxResults", limit, "Must be between 1 and 1000.")
-    return int(limit)
-
-
-def _token(request: Fields) -> bytes | None:
-    token = request.get("NextToken")
-    if not token:
-        return None
-    try:
-        raw = binascii.a2b_base64(token, strict_mode=True)
-        list(texts(raw))
-    except (ValueError, UnicodeError):
-        raise InvalidParameterValue.of("NextToken", token, "Invalid token.") from None
-    return raw
-
-
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
-    queue = queues.find(tx, call, request["QueueUrl"])
+    queue = _own(tx, call, request)
     home = control(queue.account, queue.region)
+    redrive.link(tx, queue, None)
     queues.TABLE.delete(tx, home, queue.name)
     queues.DELETED.put(tx, Deleted(call.now, queue.epoch), home, queue.name)
-    tending.post_sweep(tx, call, queue)
+    tending.post_sweep(tx, call, queue, queue.epoch)
+    tending.post_sweep(tx, call, queue, LASTING)
+    tx.ring(layouts.of(queue.arn, queue.epoch).bell)
     return {}
 
 
@@ -141,8 +123,11 @@ def purge_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     if call.now < queue.purged_s + queues.PURGE_S:
         raise PurgeQueueInProgress.on(queue.name)
     epoch = max(queue.epoch + 1, messages.milliseconds(call))
-    queues.save(tx, msgspec.structs.replace(queue, epoch=epoch, purged_s=int(call.now)))
-    tending.post_sweep(tx, call, queue)
+    purged = msgspec.structs.replace(queue, epoch=epoch, purged_s=int(call.now))
+    queues.save(tx, purged)
+    tending.post_sweep(tx, call, queue, queue.epoch)
+    if queue.attributes.fifo:
+        tending.post(tx, call, purged, "tend")
     return {}
 
 
@@ -162,8 +147,7 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
         **attributes.texts(queue.attributes),
     }
     if "All" in names or attributes.COUNTS.intersection(names):
-        layout = layouts.of(queue.arn, queue.epoch)
-        ready, flight, delayed = ledgers.counts(tx, layout, messages.milliseconds(call))
+        ready, flight, delayed = Ledger(tx, queue).counts(tx, messages.milliseconds(call))
         found["ApproximateNumberOfMessages"] = str(ready)
         found["ApproximateNumberOfMessagesNotVisible"] = str(flight)
         found["ApproximateNumberOfMessagesDelayed"] = str(delayed)
@@ -174,25 +158,28 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
-    queue = queues.find(tx, call, request["QueueUrl"])
+    queue = _own(tx, call, request)
     changed = attributes.change(queue.attributes, request["Attributes"], creating=False)
-    _check_support(changed)
+    redrive.check(tx, queue, changed)
+    redrive.link(tx, queue, changed)
     queues.save(tx, msgspec.structs.replace(queue, attributes=changed, modified_s=int(call.now)))
     if changed.retention_s != queue.attributes.retention_s:
-        tending.post_expire(tx, call, queue)
+        tending.post(tx, call, queue, "expire")
+    if changed.fifo and changed.delay_s != queue.attributes.delay_s:
+        tending.post(tx, call, queue, "tend")
     return {}
 
 
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def tag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
-    queue = queues.find(tx, call, request["QueueUrl"])
+    queue = _own(tx, call, request)
     queues.save(tx, msgspec.structs.replace(queue, tags={**queue.tags, **request["Tags"]}))
     return {}
 
 
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def untag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
-    queue = queues.find(tx, call, request["QueueUrl"])
+    queue = _own(tx, call, request)
     gone = set(request["TagKeys"])
     kept = {key: value for key, value in queue.tags.items() if key not in gone}
     queues.save(tx, msgspec.structs.replace(queue, tags=kept))
@@ -201,5 +188,32 @@ def untag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=queues.on_queue, reads=True)
 def list_queue_tags(tx: Reader, call: Call, request: Fields) -> Fields:
-    queue = queues.find(tx, call, request["QueueUrl"])
+    queue = _own(tx, call, request)
     return {"Tags": queue.tags} if queue.tags else {}
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def add_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = _own(tx, call, request)
+    policy = permissions.add(queue, request["Label"], request["AWSAccountIds"], request["Actions"])
+    _save_policy(tx, call, queue, policy)
+    return {}
+
+
+@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def remove_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
+    queue = _own(tx, call, request)
+    _save_policy(tx, call, queue, permissions.remove(queue, request["Label"]))
+    return {}
+
+
+def _save_policy(tx: Transaction, call: Call, queue: Queue, policy: str) -> None:
+    changed = msgspec.structs.replace(queue.attributes, policy=policy)
+    queues.save(tx, msgspec.structs.replace(queue, attributes=changed, modified_s=int(call.now)))
+
+
+def _own(tx: Reader, call: Call, request: Fields) -> Queue:
+    """The queue, for actions that only its owner's account may use."""
+    queue = queues.find(tx, call, request["QueueUrl"])
+    check_owner(call, queue.account)
+    return queue

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ogi import arn as arns
+from ogi.access import policy as policies
 from ogi.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
 from ogi.services.sqs.errors import InvalidParameterValue as InvalidParameter
 
@@ -151,12 +152,12 @@ def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
 def _policy(text: str) -> str:
     if not text:
         return ""
-    try:
-        document = json.loads(text)
-    except ValueError:
-        raise InvalidAttributeValue.of("Policy") from None
-    if not isinstance(document, dict) or len(text.encode()) > POLICY_BYTES_MAX:
+    if len(text.encode()) > POLICY_BYTES_MAX:
         raise InvalidAttributeValue.of("Policy")
+    try:
+        policies.compile(text)
+    except policies.PolicySyntax:
+        raise InvalidAttributeValue.of("Policy") from None
     return text
 
 
@@ -205,6 +206,13 @@ def _redrive_allow(text: str) -> RedriveAllow | None:
     if (permission == "byQueue") != bool(sources) or len(sources) > SOURCE_ARNS_MAX:
         raise InvalidAttributeValue.of(name)
     return RedriveAllow(permission, tuple(sources))
+
+
+def allows(policy: RedriveAllow, source_arn: str) -> bool:
+    """Whether a queue may be the source of the dead-letter queue that has this policy."""
+    if policy.permission == "byQueue":
+        return source_arn in policy.source_arns
+    return policy.permission == "allowAll"
 
 
 def _object(name: str, text: str) -> dict[str, Any]:

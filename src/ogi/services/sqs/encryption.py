@@ -9,8 +9,6 @@ stays as it was encrypted.
 
 from __future__ import annotations
 
-import msgspec
-
 from ogi import sealing
 from ogi.errors import AwsError
 from ogi.service import Call
@@ -33,38 +31,36 @@ _REFUSALS: dict[str, type[errors.KmsRefused]] = {
 }
 
 
-class Sealed(msgspec.Struct, frozen=True):
-    data: bytes
-    kms: bool
-    """Opening it asks KMS, as whoever receives."""
-
-
-def seal(tx: Transaction, call: Call, queue: Queue, plain: bytes, bound: bytes) -> Sealed:
-    key_id = queue.attributes.kms_key_id
+def seal(
+    tx: Transaction, call: Call, queue: Queue, plain: bytes, bound: bytes
+) -> tuple[bytes, bool]:
+    """The ciphertext, and whether opening it asks KMS."""
+    purpose, key_id = f"sqs/{queue.arn}", queue.attributes.kms_key_id
     if not key_id:
-        data = sealing.seal(
-            tx, call, plain, purpose=f"sqs/{queue.arn}", key_id=None, context={}, bound=bound
-        )
-        return Sealed(data, kms=False)
+        return sealing.seal(
+            tx, call, plain, purpose=purpose, key_id=None, context={}, bound=bound
+        ), False
     try:
-        data = sealing.seal(
-            tx, call.via("sqs"), plain, purpose=f"sqs/{queue.arn}", key_id=key_id,
+        return sealing.seal(
+            tx, call.via("sqs"), plain, purpose=purpose, key_id=key_id,
             context={"aws:sqs:arn": queue.arn}, bound=bound,
             reuse_s=queue.attributes.kms_reuse_s,
-        )  # fmt: skip
+        ), True  # fmt: skip
     except AwsError as error:
         raise _translated(error) from error
-    return Sealed(data, kms=True)
 
 
-def open_(tx: Transaction, call: Call, arn: str, sealed: Sealed, bound: bytes) -> bytes:
+def open_(
+    tx: Transaction, call: Call, arn: str, sealed: bytes, *, kms: bool, bound: bytes
+) -> bytes:
     """`arn`: the queue for which it was sealed."""
-    if not sealed.kms:
-        return sealing.open(tx, call, sealed.data, purpose=f"sqs/{arn}", context={}, bound=bound)
+    purpose = f"sqs/{arn}"
+    if not kms:
+        return sealing.open(tx, call, sealed, purpose=purpose, context={}, bound=bound)
     try:
         return sealing.open(
-            tx, call.via("sqs"), sealed.data, purpose=f"sqs/{arn}",
-            context={"aws:sqs:arn": arn}, bound=bound,
+            tx, call.via("sqs"), sealed, purpose=purpose, context={"aws:sqs:arn": arn},
+            bound=bound,
         )  # fmt: skip
     except AwsError as error:
         raise _translated(error) from error

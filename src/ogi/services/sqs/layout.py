@@ -5,11 +5,15 @@ state, a few bytes, moves between the lanes and lies under (due, number):
 
     b  records, in order of sending: what expires first comes first
     r  ready to be received, by when they became so      d  delayed, by when they become ready
-    f  in flight, by when their invisibility ends        l  ready messages of one group, in order
+    f  in flight, by when their invisibility ends        l  ready ones of one group, in its order
     w  by number: where the state lies, kept only of messages that changed visibility or came back
+    g  by group: how many of it are ready and in flight  t  the groups whose turn it may be
     c  the ledger: counts by lane, the next number, and when something happens next
 
-All keys begin with the queue's ARN and its epoch, so that a purge is a new epoch.
+In a FIFO queue a group's lane is in order of the numbers, and delayed states lie under the time of
+sending, because a change of the queue's delay changes the delay of what is there already. All keys
+begin with the queue's ARN and its epoch, so that a purge is a new epoch. What outlives a purge
+(i: deduplication, a: receive attempts) lies under epoch 0.
 """
 
 from __future__ import annotations
@@ -20,10 +24,14 @@ from functools import lru_cache
 import msgspec
 
 from ogi.storage import Home
-from ogi.storage.keys import text, u64
+from ogi.storage.keys import number, text, u64
 
 NEVER = 2**63
 """A due time that does not come."""
+LASTING = 0
+"""The epoch of what outlives a purge."""
+END = b"\xff" * 17
+"""Behind all pairs that follow a prefix."""
 
 _STATE = struct.Struct(">QQIB")
 _PAIR = struct.Struct(">QQ")
@@ -59,21 +67,16 @@ def pack(state: State) -> bytes:
 
 def unpack(raw: bytes) -> State:
     sent_ms, first_ms, count, wanders = _STATE.unpack_from(raw)
-    return State(
-        sent_ms,
-        first_ms,
-        count,
-        bool(wanders),
-        raw[_STATE.size :].decode() if len(raw) > 21 else "",
-    )
+    group = raw[_STATE.size :].decode() if len(raw) > _STATE.size else ""
+    return State(sent_ms, first_ms, count, bool(wanders), group)
 
 
 class Layout:
     """The prefixes of the keys of one epoch of one queue."""
 
     __slots__ = (
-        "base", "bell", "delayed", "flight", "group", "home", "lanes", "ledger", "ready",
-        "records", "where",
+        "attempts", "base", "bell", "delayed", "duplicates", "flight", "groups", "home", "lanes",
+        "ledger", "ready", "records", "turns", "where",
     )  # fmt: skip
 
     def __init__(self, arn: str, epoch: int) -> None:
@@ -85,13 +88,17 @@ class Layout:
         self.delayed = self.base + b"d"
         self.flight = self.base + b"f"
         self.lanes = self.base + b"l"
-        self.group = self.base + b"g"
+        self.groups = self.base + b"g"
+        self.turns = self.base + b"t"
         self.where = self.base + b"w"
         self.ledger = self.base + b"c"
+        lasting = arn.encode() + b"\x00" + u64(LASTING)
+        self.duplicates = lasting + b"i"
+        self.attempts = lasting + b"a"
 
     def lane(self, group: str) -> bytes:
-        """The prefix of the ready messages: of the group, or of all that have none."""
-        return self.lanes + text(group) if group else self.ready
+        """The prefix of the ready messages of a group."""
+        return self.lanes + text(group)
 
 
 @lru_cache(maxsize=65536)
@@ -99,5 +106,6 @@ def of(arn: str, epoch: int) -> Layout:
     return Layout(arn, epoch)
 
 
-END = b"\xff" * 17
-"""Behind all pairs that follow a prefix."""
+def due_of(key: bytes) -> int:
+    """The due time of a key of a lane."""
+    return number(key, len(key) - 16)

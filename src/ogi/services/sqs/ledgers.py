@@ -13,73 +13,105 @@ ledger names; others, posted before something nearer came up, do nothing.
 from __future__ import annotations
 
 import struct
+from typing import TYPE_CHECKING
 
 from ogi import deliveries
 from ogi.service import Call
-from ogi.services.sqs.layout import END, NEVER, Layout
+from ogi.services.sqs import layout as layouts
+from ogi.services.sqs.layout import END, NEVER, due_of
 from ogi.services.sqs.queues import Queue
 from ogi.storage import Reader, Transaction
 from ogi.storage.keys import u64
+
+if TYPE_CHECKING:
+    from ogi.services.sqs.groups import Group
 
 OVERDUE_PAGE = 1_000
 HORIZON_MS = 300_000
 """A queue that has messages in flight or delayed is tended at least this often, so that few
 deliveries are posted in vain where long and short timeouts mix."""
-_ROW = struct.Struct(">9Q")
-_EMPTY = (0, 0, 0, 0, NEVER, NEVER, NEVER, NEVER, NEVER)
+_ROW = struct.Struct(">13Q")
+_EMPTY = (0, 0, 0, 0, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, 0, 0, 0)
 
 
 class Ledger:
     """Loaded where a transaction begins to work on a queue, saved where it ends."""
 
     __slots__ = (
-        "_loaded", "delayed", "delayed_next", "expired_at", "expires_next", "flight",
-        "flight_next", "layout", "next_number", "ready", "tended_at",
+        "_loaded", "busy", "busy_at", "delayed", "delayed_next", "expired_at", "expires_next",
+        "flight", "flight_next", "groups", "layout", "memory_next", "next_number", "queue",
+        "ready", "shift_ms", "tended_at", "turns",
     )  # fmt: skip
+    next_number: int
+    ready: int
+    flight: int
+    delayed: int
+    flight_next: int
+    delayed_next: int
+    expires_next: int
+    memory_next: int
+    tended_at: int
+    expired_at: int
+    turns: int
+    busy: int
+    busy_at: int
 
-    def __init__(self, tx: Reader, layout: Layout) -> None:
-        self.layout = layout
-        raw = tx.get(layout.ledger)
+    def __init__(self, tx: Reader, queue: Queue) -> None:
+        self.queue = queue
+        self.layout = layouts.of(queue.arn, queue.epoch)
+        attributes = queue.attributes
+        self.shift_ms = attributes.delay_s * 1000 if attributes.fifo else 0
+        """What is added to the times in the delayed lane: they are those of sending in FIFO."""
+        self.groups: dict[str, Group] = {}
+        """The groups that this transaction touches."""
+        raw = tx.get(self.layout.ledger)
         self._loaded = raw
         (
             self.next_number, self.ready, self.flight, self.delayed, self.flight_next,
-            self.delayed_next, self.expires_next, self.tended_at, self.expired_at,
+            self.delayed_next, self.expires_next, self.memory_next, self.tended_at,
+            self.expired_at, self.turns, self.busy, self.busy_at,
         ) = _EMPTY if raw is None else _ROW.unpack(raw)  # fmt: skip
 
-    def save(self, tx: Transaction, call: Call, queue: Queue) -> None:
+    def save(self, tx: Transaction, call: Call) -> None:
         """Write what changed, and have the queue tended when something happens next."""
-        due_ms = min(self.flight_next, self.delayed_next)
+        self.save_groups(tx)
+        due_ms = min(self.flight_next, self.delayed_next + self.shift_ms, self.memory_next)
         if due_ms < self.tended_at:
             due_ms = min(due_ms, int(call.now * 1000) + HORIZON_MS)
             if due_ms < self.tended_at:
                 self.tended_at = due_ms
-                self._post(tx, call, queue, "tend", due_ms)
+                self._post(tx, call, "tend", due_ms)
         if self.expires_next < self.expired_at:
             self.expired_at = self.expires_next
-            self._post(tx, call, queue, "expire", self.expired_at)
+            self._post(tx, call, "expire", self.expired_at)
         raw = _ROW.pack(
             self.next_number, self.ready, self.flight, self.delayed, self.flight_next,
-            self.delayed_next, self.expires_next, self.tended_at, self.expired_at,
+            self.delayed_next, self.expires_next, self.memory_next, self.tended_at,
+            self.expired_at, self.turns, self.busy, self.busy_at,
         )  # fmt: skip
         if raw != self._loaded:
             tx.set(self.layout.ledger, raw)
             self._loaded = raw
 
-    def _post(self, tx: Transaction, call: Call, queue: Queue, duty: str, due_ms: int) -> None:
+    def save_groups(self, tx: Transaction) -> None:
+        """Write the turns as they are now."""
+        for group in self.groups.values():
+            group.save(tx, self)
+
+    def _post(self, tx: Transaction, call: Call, duty: str, due_ms: int) -> None:
+        queue = self.queue
         own = call.as_service("sqs.amazonaws.com", queue.arn, queue.account)
         request = {"arn": queue.arn, "epoch": queue.epoch, "at": due_ms}
         deliveries.post(tx, own, self.layout.home, "sqs", duty, request, due=due_ms / 1000)
 
-
-def counts(tx: Reader, layout: Layout, now_ms: int) -> tuple[int, int, int]:
-    """(ready, in flight, delayed) at this moment, exactly."""
-    ledger = Ledger(tx, layout)
-    returned = ripened = 0
-    if ledger.flight_next <= now_ms:
-        returned = _overdue(tx, layout.flight, now_ms)
-    if ledger.delayed_next <= now_ms:
-        ripened = _overdue(tx, layout.delayed, now_ms)
-    return ledger.ready + returned + ripened, ledger.flight - returned, ledger.delayed - ripened
+    def counts(self, tx: Reader, now_ms: int) -> tuple[int, int, int]:
+        """(ready, in flight, delayed) at this moment, exactly."""
+        returned = ripened = 0
+        if self.flight_next <= now_ms:
+            returned = _overdue(tx, self.layout.flight, now_ms)
+        if self.delayed_next + self.shift_ms <= now_ms:
+            ripened = _overdue(tx, self.layout.delayed, now_ms - self.shift_ms)
+        return self.ready + returned + ripened, self.flight - returned, self.delayed - ripened
 
 
 def _overdue(tx: Reader, lane: bytes, now_ms: int) -> int:
@@ -95,11 +127,4 @@ def _overdue(tx: Reader, lane: bytes, now_ms: int) -> int:
 def first_due(tx: Reader, lane: bytes) -> int:
     """When the first state of a lane is due."""
     rows = tx.scan(lane, lane + END, 1)
-    return int.from_bytes(rows[0][0][-16:-8], "big") if rows else NEVER
-
-
-def outlook(tx: Reader, layout: Layout, now_ms: int) -> tuple[int, float]:
-    """How many messages can be received now, and when the next can, in seconds."""
-    ready, _, _ = counts(tx, layout, now_ms)
-    ledger = Ledger(tx, layout)
-    return ready, min(ledger.flight_next, ledger.delayed_next) / 1000
+    return due_of(rows[0][0]) if rows else NEVER

@@ -1,60 +1,33 @@
 """Messages: sent, received, deleted, hidden for longer or shown again.
 
-A message is ready, delayed or in flight (layout.py says where its rows lie then). Sending writes
-two rows, receiving moves the small one, deleting deletes both. A receipt names the due time under
-which the state lies, so that deleting is one look; a message that changed visibility or came back
-has a row that says where it is, so that older receipts find it too.
+Sending writes two rows, receiving moves the small one, deleting deletes both (layout.py). A receipt
+names the due time under which the state lies in flight, so that deleting is one look; a message
+that changed visibility or came back has a row that says where it is, so that older receipts find it
+too.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from ogi.service import Call
-from ogi.services.sqs import contents, encryption, receipts
-from ogi.services.sqs import layout as layouts
+from ogi.services.sqs import contents, encryption, fifo, groups, lanes, receipts, records, redrive
 from ogi.services.sqs.contents import Content
-from ogi.services.sqs.errors import (
-    InvalidParameterValue,
-    MessageNotInflight,
-    OverLimit,
-)
-from ogi.services.sqs.layout import END, Layout, State, pack, pair, unpack, unpair
-from ogi.services.sqs.ledgers import Ledger, first_due
-from ogi.services.sqs.queues import Queue
+from ogi.services.sqs.errors import InvalidParameterValue, MessageNotInflight, OverLimit
+from ogi.services.sqs.layout import State, pair
+from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.receipts import Receipt
-from ogi.storage import Reader, Transaction
-from ogi.storage.keys import number as number_of
-from ogi.storage.keys import u64
+from ogi.services.sqs.records import Record
+from ogi.storage import Transaction
 
-IN_FLIGHT_MAX = 120_000
-"""API reference, ChangeMessageVisibility: about 120,000 in flight, then OverLimit."""
 VISIBILITY_S_MAX = 43_200
 SETTLE_PAGE = 100
 """States moved back to ready by one receive."""
 ROUNDS_MAX = 10
-"""Pages that one receive looks at when messages turn out to have expired."""
-
-
-class Record(msgspec.Struct, frozen=True, array_like=True):
-    """What of a message never changes."""
-
-    id: bytes
-    ready_ms: int
-    """When it became or becomes ready first."""
-    sender: str
-    sealed: bytes
-    kms: bool = False
-    group: str = ""
-    deduplication: str = ""
-    sealed_for: str = ""
-    """The ARN of the queue for which it was sealed, if that was another."""
-    source_arn: str = ""
-    """The queue from which it came to this dead-letter queue."""
+"""Pages that one receive looks at when messages turn out to be past their time."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -69,16 +42,7 @@ class Received(msgspec.Struct, frozen=True):
     content: Content
     record: Record
     state: State
-    number: int
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
-decode = _decoder.decode
-
-
-def message_id_of(id: bytes) -> str:
-    return str(uuid.UUID(bytes=id, version=4))
+    sequence: str = ""
 
 
 def milliseconds(call: Call) -> int:
@@ -88,54 +52,65 @@ def milliseconds(call: Call) -> int:
 # -- sending --------------------------------------------------------------------------------------
 
 
-def send(
-    tx: Transaction, call: Call, queue: Queue, ledger: Ledger, entry: Mapping[str, Any]
-) -> Sent:
+def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) -> Sent:
     """One request's or batch entry's message."""
+    queue, now_ms = ledger.queue, milliseconds(call)
     content, _ = contents.read(entry, queue.attributes.message_bytes_max)
-    delay_s = delay_of(queue, entry)
+    delay_s = _delay_s(ledger, entry)
+    group, deduplication = "", ""
+    if queue.attributes.fifo:
+        group, deduplication = fifo.check(queue, entry)
+        earlier = fifo.duplicate_of(tx, ledger, group, deduplication, now_ms)
+        if earlier is not None:
+            return Sent(records.message_id(earlier.id), content, earlier.sequence)
+    else:
+        group = fifo.tenant(entry)
     id = call.entropy(16)
-    sealed = encryption.seal(tx, call, queue, contents.encode(content), bound=id)
+    sealed, kms = encryption.seal(tx, call, queue, contents.encode(content), bound=id)
     principal = call.principal
-    now_ms = milliseconds(call)
     record = Record(
-        id, now_ms + delay_s * 1000, principal.id or principal.arn, sealed.data, sealed.kms
-    )
-    put(tx, ledger, queue, record, now_ms, now_ms)
-    message_id = message_id_of(id)
+        id, now_ms + delay_s * 1000, principal.id or principal.arn, sealed, kms, group,
+        deduplication,
+    )  # fmt: skip
+    number = put(tx, ledger, record, now_ms, now_ms)
+    sequence = ""
+    if queue.attributes.fifo:
+        sequence = fifo.sequence(queue, number)
+        fifo.remember(tx, ledger, group, deduplication, id, sequence, now_ms)
+    message_id = records.message_id(id)
     call.note("sqs.send", queue=queue.arn, message_id=message_id,
               kms_key=queue.attributes.kms_key_id or None)  # fmt: skip
-    return Sent(message_id, content)
+    return Sent(message_id, content, sequence)
 
 
-def delay_of(queue: Queue, entry: Mapping[str, Any]) -> int:
-    delay_s: int = entry.get("DelaySeconds", queue.attributes.delay_s)
+def _delay_s(ledger: Ledger, entry: Mapping[str, Any]) -> int:
+    attributes = ledger.queue.attributes
+    delay_s = entry.get("DelaySeconds")
+    if delay_s is None:
+        return attributes.delay_s
     if not 0 <= delay_s <= 900:
         raise InvalidParameterValue.of(
             "DelaySeconds", delay_s, "DelaySeconds must be >= 0 and <= 900."
         )
-    return int(delay_s)
+    if attributes.fifo and delay_s != 0:
+        raise fifo.not_for_this_type("DelaySeconds", delay_s)
+    return attributes.delay_s if attributes.fifo else int(delay_s)
 
 
 def put(
-    tx: Transaction, ledger: Ledger, queue: Queue, record: Record, sent_ms: int, now_ms: int
-) -> int:
-    """Write a message's two rows; its number."""
-    layout = ledger.layout
-    number = ledger.next_number
-    ledger.next_number = number + 1
-    tx.set(layout.records + pair(sent_ms, number), _encoder.encode(record))
-    state = pack(State(sent_ms, 0, 0, False, record.group))
-    due_ms = record.ready_ms
-    if due_ms > now_ms:
-        tx.set(layout.delayed + pair(due_ms, number), state)
-        ledger.delayed += 1
-        ledger.delayed_next = min(ledger.delayed_next, due_ms)
-    else:
-        tx.set(layout.ready + pair(due_ms, number), state)
-        ledger.ready += 1
-        tx.ring(layout.bell)
-    ledger.expires_next = min(ledger.expires_next, sent_ms + queue.attributes.retention_s * 1000)
+    tx: Transaction, ledger: Ledger, record: Record, sent_ms: int, now_ms: int,
+    *, count: int = 0, first_ms: int = 0, number: int | None = None,
+) -> int:  # fmt: skip
+    """Write a message's two rows; its number, the next one if none is given."""
+    if number is None:
+        number = ledger.next_number
+        ledger.next_number = number + 1
+    tx.set(ledger.layout.records + pair(sent_ms, number), records.encode(record))
+    state = State(sent_ms, first_ms, count, False, record.group)
+    lanes.enter(tx, ledger, state, number, record.ready_ms, now_ms)
+    expires_ms = sent_ms + ledger.queue.attributes.retention_s * 1000
+    if expires_ms < ledger.expires_next:
+        ledger.expires_next = expires_ms
     return number
 
 
@@ -143,227 +118,162 @@ def put(
 
 
 def receive(
-    tx: Transaction, call: Call, queue: Queue, limit: int, visibility_s: int | None
-) -> list[Received]:
-    """Up to `limit` messages that are ready, now in flight."""
-    layout = layouts.of(queue.arn, queue.epoch)
-    ledger = Ledger(tx, layout)
-    now_ms = milliseconds(call)
-    settle(tx, ledger, queue, now_ms, SETTLE_PAGE)
-    if ledger.flight >= IN_FLIGHT_MAX:
-        raise OverLimit(
-            "The maximum number of in flight messages is reached; the limit is 120,000."
-        )
-    found: list[Received] = []
+    tx: Transaction, call: Call, ledger: Ledger, limit: int, visibility_s: int | None,
+    *, attempt: str = "", patient: bool = False,
+) -> list[Received]:  # fmt: skip
+    """Up to `limit` messages that are ready, now in flight.
+
+    `patient`: a long poll, which waits instead of hearing that too many are in flight.
+    """
+    queue, now_ms = ledger.queue, milliseconds(call)
     hidden_s = queue.attributes.visibility_s if visibility_s is None else visibility_s
+    lanes.settle(tx, ledger, now_ms, SETTLE_PAGE)
+    if attempt:
+        again = _receive_again(tx, call, ledger, attempt, now_ms + hidden_s * 1000)
+        if again:
+            return again
+    if ledger.flight >= lanes.IN_FLIGHT_MAX:
+        if patient or queue.attributes.fifo:
+            return []
+        raise OverLimit("Too many messages are in flight: the limit is 120,000.")
+    graves = redrive.Graves(tx, queue)
+    found: list[Received] = []
     for _ in range(ROUNDS_MAX):
         wanted = limit - len(found)
-        page = tx.scan(layout.ready, layout.ready + END, wanted)
-        for key, raw in page:
-            state = unpack(raw)
-            number = number_of(key, len(key) - 8)
-            tx.delete(key)
-            ledger.ready -= 1
-            if _expired(queue, state, now_ms):
-                forget(tx, layout, state, number)
+        page = lanes.ready(tx, ledger, wanted)
+        for key, number, state in page:
+            lanes.take(tx, ledger, lanes.READY, key, state)
+            if lanes.expired(ledger, state, now_ms):
+                lanes.forget(tx, ledger, state, number)
+            elif graves.takes(state):
+                graves.bury(state, number, record_of(tx, ledger, state, number))
+                lanes.forget(tx, ledger, state, number)
             else:
-                found.append(_hand_out(tx, call, queue, ledger, state, number, hidden_s, now_ms))
+                found.append(_hand_out(tx, call, ledger, state, number, hidden_s, now_ms))
         if len(page) < wanted or len(found) == limit:
             break
-    ledger.save(tx, call, queue)
+    graves.post(tx, call)
+    if attempt and found:
+        fifo.remember_attempt(tx, ledger, attempt, [one.handle for one in found],
+                              now_ms + hidden_s * 1000, now_ms)  # fmt: skip
     return found
 
 
 def _hand_out(
-    tx: Transaction, call: Call, queue: Queue, ledger: Ledger, state: State, number: int,
-    hidden_s: int, now_ms: int,
+    tx: Transaction, call: Call, ledger: Ledger, state: State, number: int, hidden_s: int,
+    now_ms: int,
 ) -> Received:  # fmt: skip
-    layout = ledger.layout
-    raw = tx.get(layout.records + pair(state.sent_ms, number))
-    if raw is None:
-        raise RuntimeError(f"message {number} of {queue.arn} has a state but no record")
-    record = decode(raw)
-    content = open_content(tx, call, queue, record)
+    queue = ledger.queue
+    record = record_of(tx, ledger, state, number)
+    content = records.open_content(tx, call, queue, record)
     state = State(
         state.sent_ms, state.first_ms or now_ms, state.count + 1, state.wanders, state.group
     )
     due_ms = now_ms + hidden_s * 1000
-    hide(tx, ledger, state, number, due_ms)
+    lanes.hide(tx, ledger, state, number, due_ms)
     receipt = Receipt(record.id, queue.epoch, state.sent_ms, number, due_ms, state.count, now_ms)
-    message_id = message_id_of(record.id)
+    return _received(call, ledger, record, content, state, receipt)
+
+
+def _received(
+    call: Call, ledger: Ledger, record: Record, content: Content, state: State, receipt: Receipt
+) -> Received:
+    queue = ledger.queue
+    message_id = records.message_id(record.id)
     call.note("sqs.receive", queue=queue.arn, message_id=message_id, count=state.count,
-              kms_key=queue.attributes.kms_key_id or None)  # fmt: skip
+              kms_key=(queue.attributes.kms_key_id or None) if record.kms else None)  # fmt: skip
     handle = receipts.write(call.ports.vault, queue.arn, receipt)
-    return Received(message_id, handle, content, record, state, number)
+    sequence = fifo.sequence(queue, receipt.number) if queue.attributes.fifo else ""
+    return Received(message_id, handle, content, record, state, sequence)
 
 
-def open_content(tx: Transaction, call: Call, queue: Queue, record: Record) -> Content:
-    sealed = encryption.Sealed(record.sealed, record.kms)
-    plain = encryption.open_(tx, call, record.sealed_for or queue.arn, sealed, bound=record.id)
-    return contents.decode(plain)
-
-
-def hide(tx: Transaction, ledger: Ledger, state: State, number: int, due_ms: int) -> None:
-    """Put a state in flight until `due_ms`."""
-    layout = ledger.layout
-    tx.set(layout.flight + pair(due_ms, number), pack(state))
-    if state.wanders:
-        tx.set(layout.where + u64(number), b"f" + u64(due_ms))
-    ledger.flight += 1
-    ledger.flight_next = min(ledger.flight_next, due_ms)
-
-
-def show(tx: Transaction, ledger: Ledger, state: State, number: int, due_ms: int) -> None:
-    """Put a state that lay elsewhere among the ready ones."""
-    layout = ledger.layout
-    wandering = State(state.sent_ms, state.first_ms, state.count, True, state.group)
-    tx.set(layout.ready + pair(due_ms, number), pack(wandering))
-    tx.set(layout.where + u64(number), b"r" + u64(due_ms))
-    ledger.ready += 1
-    tx.ring(layout.bell)
-
-
-def settle(tx: Transaction, ledger: Ledger, queue: Queue, now_ms: int, limit: int) -> bool:
-    """Move what is overdue in flight or delayed to the ready ones; True if there is more."""
-    more = False
-    layout = ledger.layout
-    if ledger.flight_next <= now_ms:
-        page = tx.scan(layout.flight, layout.flight + u64(now_ms + 1), limit)
-        ledger.flight -= len(page)
-        _bring_back(tx, ledger, queue, page, now_ms)
-        more = len(page) == limit
-        ledger.flight_next = first_due(tx, layout.flight)
-    if ledger.delayed_next <= now_ms:
-        page = tx.scan(layout.delayed, layout.delayed + u64(now_ms + 1), limit)
-        ledger.delayed -= len(page)
-        _bring_back(tx, ledger, queue, page, now_ms)
-        more = more or len(page) == limit
-        ledger.delayed_next = first_due(tx, layout.delayed)
-    return more
-
-
-def _bring_back(
-    tx: Transaction, ledger: Ledger, queue: Queue, page: list[tuple[bytes, bytes]], now_ms: int
-) -> None:
-    for key, raw in page:
-        state = unpack(raw)
-        due_ms, number = unpair(key)
-        tx.delete(key)
-        if _expired(queue, state, now_ms):
-            forget(tx, ledger.layout, state, number)
-        else:
-            show(tx, ledger, state, number, due_ms)
-
-
-def _expired(queue: Queue, state: State, now_ms: int) -> bool:
-    return state.sent_ms + queue.attributes.retention_s * 1000 <= now_ms
-
-
-def forget(tx: Transaction, layout: Layout, state: State, number: int) -> None:
-    """Delete what is left of a message whose state was taken."""
-    tx.delete(layout.records + pair(state.sent_ms, number))
-    if state.wanders:
-        tx.delete(layout.where + u64(number))
-
-
-# -- finding and removing -------------------------------------------------------------------------
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where the state of a message lies."""
-
-    key: bytes
-    lane: bytes
-    """`r`, `f` or `d`; a state in `f` may be overdue."""
-    due_ms: int
-    state: State
-
-
-def find(tx: Reader, layout: Layout, receipt: Receipt) -> Place | None:
-    """The message of a receipt, wherever it is now; None if it is gone."""
-    key = layout.flight + pair(receipt.due_ms, receipt.number)
-    raw = tx.get(key)
-    if raw is not None:
-        return Place(key, b"f", receipt.due_ms, unpack(raw))
-    return _wanderer(tx, layout, receipt.number)
-
-
-def place_of(tx: Reader, layout: Layout, record: Record, number: int) -> Place | None:
-    """The message of a record; None if it is in flight for the first time."""
-    for lane in (b"r", b"d"):
-        key = layout.base + lane + pair(record.ready_ms, number)
-        raw = tx.get(key)
-        if raw is not None:
-            return Place(key, lane, record.ready_ms, unpack(raw))
-    return _wanderer(tx, layout, number)
-
-
-def _wanderer(tx: Reader, layout: Layout, number: int) -> Place | None:
-    where = tx.get(layout.where + u64(number))
-    if where is None:
-        return None
-    lane, due_ms = where[:1], number_of(where, 1)
-    key = layout.base + lane + pair(due_ms, number)
-    raw = tx.get(key)
+def record_of(tx: Transaction, ledger: Ledger, state: State, number: int) -> Record:
+    raw = tx.get(ledger.layout.records + pair(state.sent_ms, number))
     if raw is None:
-        raise RuntimeError(f"message {number} of {layout.home} is not where it should be")
-    return Place(key, lane, due_ms, unpack(raw))
+        raise RuntimeError(f"message {number} of {ledger.queue.arn} has a state but no record")
+    return records.decode(raw)
 
 
-def remove(tx: Transaction, ledger: Ledger, place: Place, number: int) -> None:
-    """Delete all rows of a message."""
-    tx.delete(place.key)
-    if place.lane == b"f":
-        ledger.flight -= 1
-    elif place.lane == b"r":
-        ledger.ready -= 1
-    else:
-        ledger.delayed -= 1
-    forget(tx, ledger.layout, place.state, number)
+def _receive_again(
+    tx: Transaction, call: Call, ledger: Ledger, attempt: str, due_ms: int
+) -> list[Received]:
+    """What the same ReceiveRequestAttemptId received, if nothing of it was changed since."""
+    now_ms = milliseconds(call)
+    made = fifo.attempt_made(tx, ledger, attempt, now_ms)
+    if made is None:
+        return []
+    receipts_ = [
+        receipts.read(call.ports.vault, ledger.queue.arn, handle) for handle in made.handles
+    ]
+    places = [lanes.find(tx, ledger, receipt) for receipt in receipts_]
+    found: list[Received] = []
+    for receipt, place in zip(receipts_, places, strict=True):
+        if place is None or place.lane != lanes.FLIGHT or place.due_ms != made.due_ms:
+            return []
+        if place.due_ms <= now_ms or place.state.count != receipt.count:
+            return []
+        record = record_of(tx, ledger, place.state, receipt.number)
+        content = records.open_content(tx, call, ledger.queue, record)
+        found.append(_received(call, ledger, record, content, place.state, receipt))
+    for receipt, place in zip(receipts_, places, strict=True):
+        assert place is not None
+        lanes.take(tx, ledger, lanes.FLIGHT, place.key, place.state)
+        lanes.hide(tx, ledger, lanes.wandering(place.state), receipt.number, due_ms)
+    fifo.remember_attempt(tx, ledger, attempt, list(made.handles), due_ms, made.at_ms)
+    return found
 
 
 # -- by receipt handle ----------------------------------------------------------------------------
 
 
-def delete(tx: Transaction, call: Call, queue: Queue, ledger: Ledger, handle: str) -> None:
+def delete(tx: Transaction, call: Call, ledger: Ledger, handle: str) -> None:
     """Delete the message of a receipt; nothing happens if it is gone already."""
+    queue, now_ms = ledger.queue, milliseconds(call)
     receipt = receipts.read(call.ports.vault, queue.arn, handle)
-    if receipt.epoch != queue.epoch:
+    place = lanes.find(tx, ledger, receipt)
+    if place is None:
         return
-    place = find(tx, ledger.layout, receipt)
-    if place is not None:
-        remove(tx, ledger, place, receipt.number)
-        call.note("sqs.delete", queue=queue.arn, message_id=message_id_of(receipt.id))
+    if queue.attributes.fifo and not _holds(place, receipt, now_ms):
+        raise InvalidParameterValue.of("ReceiptHandle", handle, "The receipt handle has expired.")
+    lanes.remove(tx, ledger, place, receipt.number)
+    if place.lane == lanes.FLIGHT:
+        groups.processed(tx, ledger, place.state.group, now_ms - receipt.received_ms, now_ms)
+    call.note("sqs.delete", queue=queue.arn, message_id=records.message_id(receipt.id))
 
 
 def change_visibility(
-    tx: Transaction, call: Call, queue: Queue, ledger: Ledger, handle: str, hidden_s: int
+    tx: Transaction, call: Call, ledger: Ledger, handle: str, hidden_s: int
 ) -> None:
     """Hide a received message for `hidden_s` from now on; 0 shows it at once."""
     if not 0 <= hidden_s <= VISIBILITY_S_MAX:
         raise InvalidParameterValue.of(
             "VisibilityTimeout", hidden_s, "Must be between 0 and 43200, if provided."
         )
-    receipt = receipts.read(call.ports.vault, queue.arn, handle)
+    receipt = receipts.read(call.ports.vault, ledger.queue.arn, handle)
     now_ms = milliseconds(call)
-    found = find(tx, ledger.layout, receipt) if receipt.epoch == queue.epoch else None
-    if found is None or found.state.count != receipt.count:
+    place = lanes.find(tx, ledger, receipt)
+    if place is None or place.state.count != receipt.count:
         raise InvalidParameterValue.of(
             "ReceiptHandle", handle,
             "Message does not exist or is not available for visibility timeout change.",
         )  # fmt: skip
-    if found.lane != b"f" or found.due_ms <= now_ms:
+    if not _holds(place, receipt, now_ms):
         raise MessageNotInflight
     if now_ms + hidden_s * 1000 > receipt.received_ms + VISIBILITY_S_MAX * 1000:
         raise InvalidParameterValue.of(
             "VisibilityTimeout", hidden_s, "Total VisibilityTimeout for the message is beyond the "
             "limit [43200 seconds]",
         )  # fmt: skip
-    tx.delete(found.key)
-    ledger.flight -= 1
-    state = found.state
+    lanes.take(tx, ledger, lanes.FLIGHT, place.key, place.state)
     if hidden_s == 0:
-        show(tx, ledger, state, receipt.number, now_ms)
-        return
-    wandering = State(state.sent_ms, state.first_ms, state.count, True, state.group)
-    hide(tx, ledger, wandering, receipt.number, now_ms + hidden_s * 1000)
+        lanes.show(tx, ledger, place.state, receipt.number, now_ms)
+    else:
+        due_ms = now_ms + hidden_s * 1000
+        lanes.hide(tx, ledger, lanes.wandering(place.state), receipt.number, due_ms)
+
+
+def _holds(place: lanes.Place, receipt: Receipt, now_ms: int) -> bool:
+    """The receipt is the latest, and its time has not passed."""
+    return (
+        place.lane == lanes.FLIGHT and place.due_ms > now_ms and place.state.count == receipt.count
+    )

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from ogi import deliveries
 from ogi.service import Call, Fields
+from ogi.services.sqs import fifo, lanes, messages, moves, queues, records
 from ogi.services.sqs import layout as layouts
-from ogi.services.sqs import messages, queues
-from ogi.services.sqs.layout import NEVER, unpair
+from ogi.services.sqs.layout import LASTING, NEVER, unpair
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.queues import Queue
 from ogi.services.sqs.service import SERVICE
@@ -29,16 +29,21 @@ def home(call: Call, request: Fields) -> Home:
 
 @SERVICE.duty(home=home)
 def tend(tx: Transaction, call: Call, request: Fields) -> Fields:
-    """Bring back what is due; the ledger then posts the next run."""
+    """Bring back what is due and forget what is over; the ledger then posts the next run."""
     queue = _queue(tx, request)
     if queue is None:
         return {}
-    ledger = Ledger(tx, layouts.of(queue.arn, queue.epoch))
-    if ledger.tended_at != request["at"]:
+    ledger = Ledger(tx, queue)
+    if request["at"] is None:
+        # After a purge the new ledger does not know what is remembered beyond it.
+        ledger.memory_next = 0
+    elif ledger.tended_at != request["at"]:
         return {}
     ledger.tended_at = NEVER
-    messages.settle(tx, ledger, queue, messages.milliseconds(call), PAGE)
-    ledger.save(tx, call, queue)
+    now_ms = messages.milliseconds(call)
+    lanes.settle(tx, ledger, now_ms, PAGE)
+    fifo.sweep(tx, ledger, now_ms, NEVER)
+    ledger.save(tx, call)
     return {}
 
 
@@ -52,8 +57,8 @@ def expire(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _queue(tx, request)
     if queue is None:
         return {}
-    layout = layouts.of(queue.arn, queue.epoch)
-    ledger = Ledger(tx, layout)
+    ledger = Ledger(tx, queue)
+    layout = ledger.layout
     at = request["at"]
     if at is not None and ledger.expired_at != at:
         return {}
@@ -61,10 +66,10 @@ def expire(tx: Transaction, call: Call, request: Fields) -> Fields:
     end = layout.records + u64(max(0, messages.milliseconds(call) - retention_ms) + 1)
     page = tx.scan(max(layout.records, request.get("cursor", b"")), end, PAGE)
     for key, raw in page:
-        _, number = unpair(key)
-        place = messages.place_of(tx, layout, messages.decode(raw), number)
+        sent_ms, number = unpair(key)
+        place = lanes.place_of(tx, ledger, records.decode(raw), sent_ms, number)
         if place is not None:
-            messages.remove(tx, ledger, place, number)
+            lanes.remove(tx, ledger, place, number)
     if len(page) == PAGE:
         cursor = page[-1][0] + b"\x00"
         deliveries.post(tx, call, layout.home, "sqs", "expire", {**request, "cursor": cursor})
@@ -72,7 +77,7 @@ def expire(tx: Transaction, call: Call, request: Fields) -> Fields:
         rest = tx.scan(end, after(layout.records), 1)
         ledger.expires_next = unpair(rest[0][0])[0] + retention_ms if rest else NEVER
         ledger.expired_at = NEVER
-    ledger.save(tx, call, queue)
+    ledger.save(tx, call)
     return {}
 
 
@@ -82,20 +87,16 @@ def _queue(tx: Reader, request: Fields) -> Queue | None:
     return queue if queue is not None and queue.epoch == request["epoch"] else None
 
 
-def post_expire(tx: Transaction, call: Call, queue: Queue) -> None:
-    """Look now which messages are past their retention, after it was changed."""
-    deliveries.post(
-        tx, _own(call, queue), Home(queue.arn), "sqs", "expire",
-        {"arn": queue.arn, "epoch": queue.epoch, "at": None},
-    )  # fmt: skip
+def post(tx: Transaction, call: Call, queue: Queue, duty: str) -> None:
+    """Have `tend` or `expire` look now, after an attribute changed on which it depends."""
+    request = {"arn": queue.arn, "epoch": queue.epoch, "at": None}
+    deliveries.post(tx, _own(call, queue), Home(queue.arn), "sqs", duty, request)
 
 
-def post_sweep(tx: Transaction, call: Call, queue: Queue) -> None:
-    """Delete the rows of the queue's epoch, which is over when `tx` commits."""
-    deliveries.post(
-        tx, _own(call, queue), Home(queue.arn), "sqs", "sweep",
-        {"arn": queue.arn, "epoch": queue.epoch},
-    )  # fmt: skip
+def post_sweep(tx: Transaction, call: Call, queue: Queue, epoch: int) -> None:
+    """Delete the rows of an epoch that is over when `tx` commits."""
+    request = {"arn": queue.arn, "epoch": epoch}
+    deliveries.post(tx, _own(call, queue), Home(queue.arn), "sqs", "sweep", request)
 
 
 def _own(call: Call, queue: Queue) -> Call:
@@ -105,6 +106,8 @@ def _own(call: Call, queue: Queue) -> Call:
 @SERVICE.duty(home=home)
 def sweep(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Delete a page of the rows of an epoch that is over, and go on."""
+    if request["epoch"] == LASTING:
+        moves.forget(tx, request["arn"])
     base = layouts.of(request["arn"], request["epoch"]).base
     page = tx.scan(base, after(base), SWEEP_PAGE)
     for key, _ in page:

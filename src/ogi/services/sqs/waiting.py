@@ -1,8 +1,8 @@
 """Waiting: long polls of one queue stand in a line, and only its head listens.
 
-When the bell rings, the head looks how many messages are ready and lets as many go as can have one,
-so that ten thousand waiting polls cost nothing while idle, and one message wakes one of them. A
-poll that goes away, for whatever reason, gives its place to the next.
+When the bell rings, the head looks how many messages are ready and gives as many a turn, less those
+who have one already; so ten thousand waiting polls cost nothing while idle, and one message wakes
+one of them. A poll that goes away, for whatever reason, gives its turn and its place to the next.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Line:
     def __init__(self, store: Store, bell: bytes) -> None:
         self._listening: AbstractContextManager[Bell] = store.listen(bell)
         self._waiters: OrderedDict[asyncio.Event, None] = OrderedDict()
+        self._trying = 0
+        """How many have a turn and have not ended it."""
         self.bell = self._listening.__enter__()
 
     def __bool__(self) -> bool:
@@ -47,11 +49,21 @@ class Line:
         if was_head:
             self._wake_head()
 
-    def release(self, count: int) -> None:
-        """Let the first `count` go and try."""
-        for _ in range(min(count, len(self._waiters))):
+    def give_turns(self, ready: int) -> bool:
+        """Let the first go for whom a message is ready; False if there is nobody."""
+        count = min(ready - self._trying, len(self._waiters))
+        for _ in range(count):
             self._waiters.popitem(last=False)[0].set()
-        self._wake_head()
+            self._trying += 1
+        if count > 0:
+            self._wake_head()
+        return count > 0
+
+    def end_turn(self, more: bool) -> None:
+        """Whoever had a turn is done; the head looks again if there may be `more`."""
+        self._trying -= 1
+        if more:
+            self.bell.event.set()
 
     def _wake_head(self) -> None:
         for head in self._waiters:
@@ -65,8 +77,8 @@ class Line:
 _lines: WeakKeyDictionary[Store, dict[bytes, Line]] = WeakKeyDictionary()
 
 
-async def wait(store: Store, clock: Clock, bell: bytes, until: float, look: Look) -> bool:
-    """Return True when it may be my turn to receive, False when `until` has come."""
+async def turn(store: Store, clock: Clock, bell: bytes, until: float, look: Look) -> Line | None:
+    """Wait for a turn to receive; the caller ends it. None when `until` has come."""
     lines = _lines.setdefault(store, {})
     line = lines.get(bell)
     if line is None:
@@ -80,31 +92,23 @@ async def wait(store: Store, clock: Clock, bell: bytes, until: float, look: Look
                 await _listen(line, clock, until, look)
             else:
                 await clock.wait(me, until)
-        return not line.stands(me)
+        return None if line.stands(me) else line
     except BaseException:
         if not line.stands(me):
-            line.release(1)
+            line.end_turn(more=True)
         raise
     finally:
         if line.stands(me):
             line.leave(me)
         if not line:
             line.close()
-            del lines[bell]
-
-
-def pass_on(store: Store, bell: bytes) -> None:
-    """Whoever was let go could not receive: let the next go."""
-    line = _lines.get(store, {}).get(bell)
-    if line is not None:
-        line.release(1)
+            if lines.get(bell) is line:
+                del lines[bell]
 
 
 async def _listen(line: Line, clock: Clock, until: float, look: Look) -> None:
-    """As the head: let those go for whom there is something; else wait for the bell."""
+    """As the head: give turns; if there is nothing to have, wait for the bell."""
     line.bell.clear()
     ready, due = await look()
-    if ready:
-        line.release(ready)
-    else:
+    if not line.give_turns(ready):
         await clock.wait(line.bell.event, min(until, due))

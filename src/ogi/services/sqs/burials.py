@@ -1,0 +1,37 @@
+"""Burials: messages arrive in a dead-letter queue."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ogi.service import Call, Fields
+from ogi.services.sqs import messages, queues, records
+from ogi.services.sqs.ledgers import Ledger
+from ogi.services.sqs.service import SERVICE
+from ogi.storage import Home, Transaction
+
+
+def _home(call: Call, request: Fields) -> Home:
+    return Home(request["arn"])
+
+
+@SERVICE.duty(home=_home)
+def bury(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Put what one receive of the source gave up, in its order."""
+    queue = queues.find_by_arn(tx, request["arn"])
+    if queue is None:
+        # Deleted since: its messages are gone, as those are that it held.
+        return {}
+    ledger = Ledger(tx, queue)
+    now_ms = messages.milliseconds(call)
+    for message in request["messages"]:
+        record = msgspec.structs.replace(records.decode(message["record"]), ready_ms=now_ms)
+        sent_ms = now_ms if queue.attributes.fifo else message["sent_ms"]
+        messages.put(
+            tx, ledger, record, sent_ms, now_ms,
+            count=message["count"], first_ms=message["first_ms"],
+        )  # fmt: skip
+        call.note("sqs.redrive", queue=queue.arn, source=request["source"],
+                  message_id=records.message_id(record.id))  # fmt: skip
+    ledger.save(tx, call)
+    return {}
