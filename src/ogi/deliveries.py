@@ -49,7 +49,9 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     attempt: int = 0
     refused: tuple[str, str] | None = None
     """(service, duty) that hears of the target's refusal: it is given `request`, `code`, `message`,
-    `status`, `attempt`, `posted`; None: nobody, it is noted in the trace and forgotten."""
+    `status`, `attempt`, `posted`, `reference`; None: nobody, it is noted in the trace."""
+    reference: Fields = {}
+    """What the sender wants to know again when it hears of a refusal."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -66,6 +68,7 @@ def post(
     *,
     due: float | None = None,
     refused: tuple[str, str] | None = None,
+    reference: Fields | None = None,
     attempt: int = 0,
 ) -> bytes:
     """Owe `request` to a service's operation or duty, as `call`'s principal, in its account.
@@ -73,7 +76,7 @@ def post(
     home: the home of this transaction. due: seconds since the epoch, at once if None. The promise
     holds if and only if `tx` commits. Returns what `cancel` takes.
     """
-    delivery = _delivery(call, service, operation, request, refused, attempt)
+    delivery = _delivery(call, service, operation, request, refused, reference, attempt)
     key = _key(call.now if due is None else due, home, call.entropy(12))
     tx.set(key, _encoder.encode(delivery))
     tx.ring(BELL)
@@ -89,6 +92,7 @@ def hand_over(
     request: Fields,
     *,
     refused: tuple[str, str] | None = None,
+    reference: Fields | None = None,
 ) -> None:
     """As `post`, but made within `tx` where the target is plain and its home is held here.
 
@@ -97,7 +101,7 @@ def hand_over(
     """
     target = call.ports.services[service].operation_named(operation)
     if target.asynchronous or not tx.also(*target.homes(call, request)):
-        post(tx, call, home, service, operation, request, refused=refused)
+        post(tx, call, home, service, operation, request, refused=refused, reference=reference)
         return
     attempt = Writes(tx, ())
     attempt.also(home, *target.homes(call, request))
@@ -106,12 +110,12 @@ def hand_over(
         target.function(attempt, call, request)
         attempt.check()
     except AwsError as error:
-        delivery = _delivery(call, service, operation, request, refused)
+        delivery = _delivery(call, service, operation, request, refused, reference)
         _tell(tx, call, delivery, error)
     except Exception as fault:
         # A fault of ours in the target must not undo what the sender did: owe it, and try again.
         log.error("hand-over failed", exc_info=fault, extra={"operation": operation})
-        post(tx, call, home, service, operation, request, refused=refused)
+        post(tx, call, home, service, operation, request, refused=refused, reference=reference)
     else:
         for key, value in attempt.changes.items():
             tx.delete(key) if value is None else tx.set(key, value)
@@ -133,11 +137,12 @@ def _delivery(
     operation: str,
     request: Fields,
     refused: tuple[str, str] | None,
+    reference: Fields | None,
     attempt: int = 0,
 ) -> Delivery:
     return Delivery(
         service, operation, request, call.account, call.region, call.principal,
-        dict(call.context), call.trace, call.now, attempt, refused,
+        dict(call.context), call.trace, call.now, attempt, refused, reference or {},
     )  # fmt: skip
 
 
@@ -165,6 +170,7 @@ def _told(ports: Ports, delivery: Delivery, error: AwsError) -> tuple[Operation,
         "status": error.status or 400,
         "attempt": delivery.attempt,
         "posted": delivery.posted,
+        "reference": delivery.reference,
     }
 
 

@@ -299,7 +299,11 @@ class Service:
     """The error that refuses access in this service's words."""
     policy_of: Callable[[Reader, str], str | None] | None = None
     """The JSON of the resource policy of an ARN."""
+    owner_of: Callable[[Reader, str], str | None] | None = None
+    """The account of a resource whose ARN does not say it (buckets)."""
     workers: tuple[Callable[[Ports], Any], ...] = ()
+    prepare: Callable[[Ports], Awaitable[None]] | None = None
+    """Makes what must be there before the first request, at every start and after a reset."""
     pages: dict[str, Page] = field(default_factory=dict)
     """Unsigned GET pages by the beginning of their path (a certificate, a link in an e-mail)."""
     operations: dict[str, Operation] = field(default_factory=dict)
@@ -334,6 +338,15 @@ class Service:
                 unsupported=unsupported, open=open, preauthorised=preauthorised,
             )  # fmt: skip
             return function
+
+        return register
+
+    def page(self, path: str) -> Callable[[Page], Page]:
+        """Register `async def page(ports, request) -> Response` for paths that begin so."""
+
+        def register(page: Page) -> Page:
+            self.pages[path] = page
+            return page
 
         return register
 

@@ -1,0 +1,105 @@
+"""Publishing, in AWS's words: docs.aws.amazon.com/sns/latest/api/"""
+
+from __future__ import annotations
+
+import re
+
+from ogi.errors import AwsError, unsupported
+from ogi.service import Call, Fields
+from ogi.services.sns import certificates, contents, fanout, topics
+from ogi.services.sns.errors import (
+    BatchEntryIdsNotDistinctException,
+    BatchRequestTooLongException,
+    EmptyBatchRequestException,
+    InvalidBatchEntryIdException,
+    InvalidParameterException,
+    TooManyEntriesInBatchRequestException,
+)
+from ogi.services.sns.service import SERVICE
+from ogi.services.sns.topics import Topic
+from ogi.storage import Home, Reader, Transaction
+
+BATCH_MAX = 10
+_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+SERVICE.page(certificates.PATH)(certificates.page)
+
+
+def _target(request: Fields) -> str:
+    """The topic that a Publish names."""
+    named = [n for n in ("TopicArn", "TargetArn", "PhoneNumber") if request.get(n)]
+    if "PhoneNumber" in named:
+        raise unsupported("publishing to a phone number")
+    if len(named) > 1:
+        raise InvalidParameterException.of("TopicArn or TargetArn")
+    if not named:
+        raise InvalidParameterException.of(
+            "TopicArn or TargetArn", "no value for required parameter"
+        )
+    target: str = request[named[0]]
+    found = topics.parse(target, named[0])
+    if "/" in found.resource:
+        raise unsupported("publishing to a platform endpoint")
+    return target
+
+
+def _on_target(tx: Reader, call: Call, request: Fields) -> str:
+    return _target(request)
+
+
+def _home_of_target(call: Call, request: Fields) -> Home:
+    return Home(_target(request))
+
+
+def _home_of_messages(call: Call, request: Fields) -> Home:
+    topics.parse(request["TopicArn"])
+    return Home(request["TopicArn"])
+
+
+@SERVICE.operation(on=_on_target, keys=topics.owner_keys, home=_home_of_target)
+def publish(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = topics.find(tx, call, _target(request))
+    return {"MessageId": _publish(tx, call, topic, request)}
+
+
+@SERVICE.operation(
+    on=topics.on_topic, keys=topics.owner_keys, action="Publish", home=_home_of_messages
+)
+def publish_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
+    entries = _checked(request["PublishBatchRequestEntries"])
+    topic = topics.find(tx, call, request["TopicArn"])
+    if sum(contents.size_of(entry) for entry in entries) > topic.message_bytes_max:
+        raise BatchRequestTooLongException
+    done: list[Fields] = []
+    failed: list[Fields] = []
+    for entry in entries:
+        try:
+            done.append({"Id": entry["Id"], "MessageId": _publish(tx, call, topic, entry)})
+        except InvalidParameterException as error:
+            failed.append(_failed(entry["Id"], error))
+    return {"Successful": done, "Failed": failed}
+
+
+def _publish(tx: Transaction, call: Call, topic: Topic, request: Fields) -> str:
+    content = contents.read(call, topic, request)
+    sealed = contents.seal(tx, call, topic, content)
+    call.note("sns.publish", topic=topic.arn, sns_message_id=content.id, kms_key=topic.kms_key_id)
+    fanout.begin(tx, call, topic, sealed)
+    return content.id
+
+
+def _failed(id: str, error: AwsError) -> Fields:
+    return {"Id": id, "Code": "InvalidParameter", "Message": error.message, "SenderFault": True}
+
+
+def _checked(entries: list[Fields]) -> list[Fields]:
+    if not entries:
+        raise EmptyBatchRequestException
+    if len(entries) > BATCH_MAX:
+        raise TooManyEntriesInBatchRequestException
+    for entry in entries:
+        if not _BATCH_ID.fullmatch(entry["Id"]):
+            raise InvalidBatchEntryIdException
+    if len({entry["Id"] for entry in entries}) != len(entries):
+        raise BatchEntryIdsNotDistinctException
+    return entries

@@ -1,0 +1,95 @@
+"""Subscriptions, in AWS's words: docs.aws.amazon.com/sns/latest/api/"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ogi import arn as arns
+from ogi.service import Call, Fields
+from ogi.services.sns import pages, subscriptions, topics
+from ogi.services.sns.errors import InvalidParameterException
+from ogi.services.sns.service import SERVICE
+from ogi.services.sns.subscriptions import Subscription
+from ogi.storage import Home, Reader, Transaction, control
+
+
+def _keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
+    """sns:Protocol and sns:Endpoint (docs: sns-access-policy-language-special-information)."""
+    found = topics.owner_keys(tx, call, request)
+    found["sns:Protocol"] = request["Protocol"]
+    if "Endpoint" in request:
+        found["sns:Endpoint"] = request["Endpoint"]
+    return found
+
+
+@SERVICE.operation(on=topics.on_topic, keys=_keys, home=topics.home_of)
+def subscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = topics.find(tx, call, request["TopicArn"])
+    if not request.get("Endpoint"):
+        raise InvalidParameterException.of("Endpoint")
+    found = subscriptions.subscribe(
+        tx, call, topic, request["Protocol"], request["Endpoint"], request.get("Attributes", {})
+    )
+    return {"SubscriptionArn": found.arn}
+
+
+def _home_of_subscription(call: Call, request: Fields) -> Home:
+    found = arns.parse(request["SubscriptionArn"])
+    return call.home if found is None else control(found.account, found.region)
+
+
+@SERVICE.operation(home=_home_of_subscription)
+def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    subscriptions.forget(tx, topic, found)
+    return {}
+
+
+@SERVICE.operation(reads=True)
+def get_subscription_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
+    topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    return {"Attributes": subscriptions.attributes(topic, found)}
+
+
+@SERVICE.operation(home=_home_of_subscription)
+def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
+    _, found = subscriptions.find(tx, request["SubscriptionArn"])
+    subscriptions.set_attribute(
+        tx, found, request["AttributeName"], request.get("AttributeValue", "")
+    )
+    return {}
+
+
+@SERVICE.operation(reads=True)
+def list_subscriptions(tx: Reader, call: Call, request: Fields) -> Fields:
+    start = pages.start(request.get("NextToken"))
+    rows = subscriptions.TABLE.scan(tx, call.home, limit=pages.PAGE + 1, start=start)
+    return _page(rows)
+
+
+@SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, reads=True)
+def list_subscriptions_by_topic(tx: Reader, call: Call, request: Fields) -> Fields:
+    topic = topics.find(tx, call, request["TopicArn"])
+    start = pages.start(request.get("NextToken"))
+    rows = subscriptions.TABLE.scan(
+        tx, topic.control, topic.name, limit=pages.PAGE + 1, start=start
+    )
+    return _page(rows)
+
+
+def _page(rows: list[tuple[bytes, Subscription]]) -> Fields:
+    result: Fields = {
+        "Subscriptions": [
+            {
+                "SubscriptionArn": s.arn,
+                "Owner": s.owner,
+                "Protocol": s.protocol,
+                "Endpoint": s.endpoint,
+                "TopicArn": s.topic_arn,
+            }
+            for _, s in rows[: pages.PAGE]
+        ]
+    }
+    if len(rows) > pages.PAGE:
+        result["NextToken"] = pages.token(rows[pages.PAGE - 1][0])
+    return result

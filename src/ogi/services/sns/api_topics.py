@@ -1,0 +1,201 @@
+"""Topics, in AWS's words: docs.aws.amazon.com/sns/latest/api/"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from ogi import arn as arns
+from ogi import deliveries
+from ogi.errors import unsupported
+from ogi.service import Call, Fields
+from ogi.services.sns import pages, subscriptions, topics
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    ResourceNotFoundException,
+    TagLimitExceededException,
+)
+from ogi.services.sns.service import SERVICE
+from ogi.services.sns.topics import Topic
+from ogi.storage import Home, Reader, Transaction, control
+
+TAGS_MAX = 50
+SWEEP_PAGE = 100
+"""Subscriptions of a deleted topic that go in one transaction."""
+
+
+def _on_new(tx: Reader, call: Call, request: Fields) -> str:
+    return call.arn("sns", request["Name"])
+
+
+def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
+    tags = request.get("Tags", [])
+    found: dict[str, Any] = {f"aws:RequestTag/{t['Key']}": t["Value"] for t in tags}
+    if tags:
+        found["aws:TagKeys"] = [t["Key"] for t in tags]
+    return {**found, **topics.owner_keys(tx, call, request)}
+
+
+@SERVICE.operation(on=_on_new, keys=_tag_keys, unsupported=("DataProtectionPolicy",))
+def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
+    name, attributes = request["Name"], request.get("Attributes", {})
+    if name.endswith(".fifo") and attributes.get("FifoTopic") == "true":
+        raise unsupported("the topic attribute FifoTopic")
+    if not topics.NAME.fullmatch(name):
+        raise InvalidParameterException.of("Topic Name")
+    made = Topic(name, call.account, call.region, call.arn("sns", name))
+    for attribute, value in attributes.items():
+        made = topics.with_attribute(made, attribute, value)
+    made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
+    found = topics.TABLE.get(tx, call.home, name)
+    if found is None:
+        topics.save(tx, made)
+        return {"TopicArn": made.arn}
+    asked = found
+    for attribute, value in attributes.items():
+        asked = topics.with_attribute(asked, attribute, value)
+    if asked != found:
+        raise InvalidParameterException.of(
+            "Attributes", "Topic already exists with different attributes"
+        )
+    if request.get("Tags") and made.tags != found.tags:
+        raise InvalidParameterException.of("Tags", "Topic already exists with different tags")
+    return {"TopicArn": found.arn}
+
+
+@SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
+def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = topics.look(tx, request["TopicArn"])
+    if topic is None:
+        return {}  # Idempotent, says the action's page.
+    topics.TABLE.delete(tx, topic.control, topic.name)
+    topics.COUNTS.delete(tx, topic.control, topic.name)
+    deliveries.post(tx, call, topic.control, "sns", "sweep_subscriptions", {"TopicArn": topic.arn})
+    return {}
+
+
+@SERVICE.duty(home=topics.home_of)
+def sweep_subscriptions(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Forget the subscriptions of a deleted topic, a page at a time."""
+    found = topics.parse(request["TopicArn"])
+    home = control(found.account, found.region)
+    if topics.TABLE.get(tx, home, found.resource) is not None:
+        return {}  # Made anew meanwhile: what is there belongs to the new one.
+    rows = subscriptions.TABLE.scan(tx, home, found.resource, limit=SWEEP_PAGE)
+    for _, row in rows:
+        subscriptions.TABLE.delete(tx, home, found.resource, row.id)
+        subscriptions.ENDPOINTS.delete(tx, home, found.resource, row.protocol, row.endpoint)
+    if len(rows) == SWEEP_PAGE:
+        deliveries.post(tx, call, home, "sns", "sweep_subscriptions", request)
+    return {}
+
+
+@SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, reads=True)
+def get_topic_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
+    return {"Attributes": topics.attributes(tx, topics.find(tx, call, request["TopicArn"]))}
+
+
+@SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
+def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = topics.find(tx, call, request["TopicArn"])
+    name, value = request["AttributeName"], request.get("AttributeValue", "")
+    topics.save(tx, topics.with_attribute(topic, name, value))
+    return {}
+
+
+@SERVICE.operation(reads=True)
+def list_topics(tx: Reader, call: Call, request: Fields) -> Fields:
+    start = pages.start(request.get("NextToken"))
+    rows = topics.TABLE.scan(tx, call.home, limit=pages.PAGE + 1, start=start)
+    result: Fields = {"Topics": [{"TopicArn": t.arn} for _, t in rows[: pages.PAGE]]}
+    if len(rows) > pages.PAGE:
+        result["NextToken"] = pages.token(rows[pages.PAGE - 1][0])
+    return result
+
+
+@SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
+def add_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = topics.find(tx, call, request["TopicArn"])
+    policy = json.loads(topic.policy or topics.default_policy(topic))
+    statements = _statements(policy)
+    label = request["Label"]
+    if any(s.get("Sid") == label for s in statements):
+        raise InvalidParameterException.of("Statement already exists")
+    actions = [f"SNS:{name}" for name in request["ActionName"]]
+    accounts = [
+        a if a.startswith("arn:") else f"arn:aws:iam::{a}:root" for a in request["AWSAccountId"]
+    ]
+    statements.append({
+        "Sid": label,
+        "Effect": "Allow",
+        "Principal": {"AWS": accounts[0] if len(accounts) == 1 else accounts},
+        "Action": actions[0] if len(actions) == 1 else actions,
+        "Resource": topic.arn,
+    })  # fmt: skip
+    policy["Statement"] = statements
+    topics.save(tx, topics.with_attribute(topic, "Policy", json.dumps(policy)))
+    return {}
+
+
+@SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
+def remove_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = topics.find(tx, call, request["TopicArn"])
+    policy = json.loads(topic.policy or topics.default_policy(topic))
+    policy["Statement"] = [s for s in _statements(policy) if s.get("Sid") != request["Label"]]
+    if policy["Statement"]:
+        topics.save(tx, topics.with_attribute(topic, "Policy", json.dumps(policy)))
+    else:
+        topics.save(tx, msgspec.structs.replace(topic, policy=""))
+    return {}
+
+
+def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    found = policy.get("Statement", [])
+    return list(found) if isinstance(found, list) else [found]
+
+
+def _on_resource(tx: Reader, call: Call, request: Fields) -> str:
+    arn: str = request["ResourceArn"]
+    return arn
+
+
+def _home_of_resource(call: Call, request: Fields) -> Home:
+    found = arns.parse(request["ResourceArn"])
+    return call.home if found is None else control(found.account, found.region)
+
+
+def _tagged(tx: Reader, request: Fields) -> Topic:
+    topic = topics.look(tx, request["ResourceArn"])
+    if topic is None:
+        raise ResourceNotFoundException
+    return topic
+
+
+@SERVICE.operation(on=_on_resource, keys=_tag_keys, home=_home_of_resource)
+def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = _tagged(tx, request)
+    topics.save(tx, msgspec.structs.replace(topic, tags=_merged(topic.tags, request["Tags"])))
+    return {}
+
+
+@SERVICE.operation(on=_on_resource, home=_home_of_resource)
+def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
+    topic = _tagged(tx, request)
+    kept = {k: v for k, v in topic.tags.items() if k not in request["TagKeys"]}
+    topics.save(tx, msgspec.structs.replace(topic, tags=kept))
+    return {}
+
+
+@SERVICE.operation(on=_on_resource, reads=True)
+def list_tags_for_resource(tx: Reader, call: Call, request: Fields) -> Fields:
+    tags = _tagged(tx, request).tags
+    return {"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+
+
+def _merged(tags: dict[str, str], more: list[Fields]) -> dict[str, str]:
+    merged = {**tags, **{t["Key"]: t["Value"] for t in more}}
+    if len(merged) > TAGS_MAX:
+        raise TagLimitExceededException
+    return merged

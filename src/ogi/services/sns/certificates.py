@@ -1,0 +1,110 @@
+"""The key that signs notifications, and its certificate, which is served to whoever verifies them.
+
+The key is made at the first start, kept sealed by the vault in the control home.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import os
+from functools import lru_cache
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from ogi.http import Request, Response
+from ogi.service import Call, Ports
+from ogi.storage import CONTROL, Reader, Transaction
+from ogi.storage.tables import Table
+from ogi.vault import NONCE_BYTES, Vault
+
+PATH = "/SimpleNotificationService-"
+"""docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html"""
+KEY_BITS = 2048
+YEARS = 10
+_PURPOSE = "sns/signing"
+
+
+class Signer(msgspec.Struct, frozen=True):
+    name: str
+    """What the certificate's path names: the beginning of its fingerprint."""
+    sealed_key: bytes
+    certificate: bytes
+    """PEM."""
+
+
+TABLE = Table("sns.signer", Signer)
+
+
+async def prepare(ports: Ports) -> None:
+    """Make the signing key if there is none."""
+    if await ports.store.read(lambda tx: TABLE.get(tx, CONTROL)) is None:
+        signer = _made(ports.vault)
+
+        def body(tx: Transaction) -> None:
+            if TABLE.get(tx, CONTROL) is None:
+                TABLE.put(tx, signer, CONTROL)
+
+        await ports.store.transact(body, CONTROL)
+
+
+async def page(ports: Ports, request: Request) -> Response:
+    """The certificate, for whoever asks."""
+    signer = await ports.store.read(lambda tx: TABLE.get(tx, CONTROL))
+    if signer is None or request.path != f"{PATH}{signer.name}.pem":
+        return Response(404, [("content-type", "text/plain")], b"Not Found\n")
+    return Response(200, [("content-type", "application/x-pem-file")], signer.certificate)
+
+
+def sign(tx: Reader, call: Call, text: str, version: str) -> tuple[str, str]:
+    """The signature in base64, and the URL of the certificate."""
+    signer = TABLE.get(tx, CONTROL)
+    assert signer is not None, "the signing key is made before the first request"
+    key = _key(call.ports.vault, signer)
+    digest = hashes.SHA256() if version == "2" else hashes.SHA1()
+    signature = key.sign(text.encode(), padding.PKCS1v15(), digest)
+    url = f"{call.ports.settings.endpoint}{PATH}{signer.name}.pem"
+    return base64.b64encode(signature).decode(), url
+
+
+@lru_cache(maxsize=4)
+def _key(vault: Vault, signer: Signer) -> rsa.RSAPrivateKey:
+    pem = vault.open(_PURPOSE, signer.sealed_key)
+    key = load_pem_private_key(pem, password=None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
+
+
+@lru_cache(maxsize=4)
+def _made(vault: Vault) -> Signer:
+    """One per vault and process, so that a reset need not wait for another key."""
+    key = rsa.generate_private_key(65537, KEY_BITS)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=365 * YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Signer(
+        name=certificate.fingerprint(hashes.SHA256()).hex()[:32],
+        sealed_key=vault.seal(_PURPOSE, pem, os.urandom(NONCE_BYTES)),
+        certificate=certificate.public_bytes(Encoding.PEM),
+    )

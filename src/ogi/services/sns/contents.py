@@ -1,0 +1,204 @@
+"""What is published: its checks, and its sealing while it waits to be fanned out.
+
+Rules: docs.aws.amazon.com/sns/latest/api/API_Publish.html and
+docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+
+from ogi import sealing
+from ogi.errors import AwsError
+from ogi.service import Call, Fields
+from ogi.services.sns import errors
+from ogi.services.sns.errors import InvalidParameterException, InvalidParameterValueException
+from ogi.services.sns.topics import Topic
+from ogi.storage import Transaction
+
+SUBJECT_CHARS_MAX = 100
+GROUP_CHARS_MAX = 128
+DATA_KEY_REUSE_S = 300
+"""As for queues by default; SNS documents caching of data keys without a figure."""
+
+_GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+_TYPES = ("String", "Number", "Binary", "String.Array")
+_KMS = {
+    "AccessDeniedException": errors.KMSAccessDeniedException,
+    "AccessDenied": errors.KMSAccessDeniedException,
+    "DisabledException": errors.KMSDisabledException,
+    "NotFoundException": errors.KMSNotFoundException,
+    "KMSInvalidStateException": errors.KMSInvalidStateException,
+    "InvalidKeyUsageException": errors.KMSInvalidStateException,
+    "ThrottlingException": errors.KMSThrottlingException,
+}
+
+
+class Attribute(msgspec.Struct, frozen=True, array_like=True):
+    type: str
+    text: str
+    binary: bytes = b""
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True):
+    """One published message."""
+
+    id: str
+    text: str
+    texts: dict[str, str]
+    """By protocol, where MessageStructure was json."""
+    subject: str
+    attributes: dict[str, Attribute]
+    published: float
+    group: str = ""
+
+    def text_for(self, protocol: str) -> str:
+        return self.texts.get(protocol, self.text) if self.texts else self.text
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Content).decode
+
+
+def read(call: Call, topic: Topic, request: Fields) -> Content:
+    """The content of a Publish request or a batch entry; raises what SNS refuses."""
+    message: str = request["Message"]
+    if not message:
+        raise InvalidParameterException.of("Empty message")
+    attributes = {
+        name: _attribute(name, value)
+        for name, value in request.get("MessageAttributes", {}).items()
+    }
+    if size_of(request) > topic.message_bytes_max:
+        raise InvalidParameterException.of("Message too long")
+    if request.get("MessageDeduplicationId"):
+        raise InvalidParameterException.of(
+            "MessageDeduplicationId",
+            "The request includes MessageDeduplicationId parameter that is not valid for this topic"
+            " type",
+        )
+    group = request.get("MessageGroupId", "")
+    if "MessageGroupId" in request and not _GROUP.fullmatch(group):
+        raise InvalidParameterException.of("MessageGroupId")
+    text, texts = message, {}
+    structure = request.get("MessageStructure")
+    if structure == "json":
+        texts = _by_protocol(message)
+        text = texts["default"]
+    elif structure:
+        raise InvalidParameterException.of("MessageStructure")
+    return Content(call.new_id(), text, texts, _subject(request), attributes, call.now, group)
+
+
+def size_of(request: Fields) -> int:
+    """Bytes of the message and of its attributes' names, types and values."""
+    size = len(request["Message"].encode())
+    for name, value in request.get("MessageAttributes", {}).items():
+        size += len(name.encode()) + len(value.get("DataType", "").encode())
+        size += len(value.get("StringValue", "").encode()) + len(value.get("BinaryValue", b""))
+    return size
+
+
+def _subject(request: Fields) -> str:
+    if "Subject" not in request:
+        return ""
+    subject: str = request["Subject"]
+    if not 0 < len(subject) <= SUBJECT_CHARS_MAX or any(ord(c) < 32 for c in subject):
+        raise InvalidParameterException.of("Subject")
+    return subject
+
+
+def _by_protocol(message: str) -> dict[str, str]:
+    parse = "Message Structure - JSON message body failed to parse"
+    try:
+        parsed = json.loads(message, object_pairs_hook=_unique)
+    except ValueError:
+        raise InvalidParameterException.of(parse) from None
+    if not isinstance(parsed, dict):
+        raise InvalidParameterException.of(parse)
+    if not isinstance(parsed.get("default"), str):
+        raise InvalidParameterException.of(
+            "Message Structure - No default entry in JSON message body"
+        )
+    return {name: value for name, value in parsed.items() if isinstance(value, str)}
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError("duplicate keys")
+    return dict(pairs)
+
+
+def _attribute(name: str, value: Fields) -> Attribute:
+    if not _ATTRIBUTE_NAME.fullmatch(name) or name.startswith(".") or name.endswith("."):
+        raise InvalidParameterValueException(f"Invalid message attribute name: {name}")
+    type = value.get("DataType", "")
+    if not type:
+        raise InvalidParameterValueException(
+            f"The message attribute '{name}' must contain non-empty message attribute type."
+        )
+    if type.split(".")[0] not in ("String", "Number", "Binary"):
+        raise InvalidParameterValueException(
+            f"The message attribute '{name}' has an invalid message attribute type, the set of"
+            " supported type prefixes is Binary, Number, and String."
+        )
+    if type.startswith("Binary"):
+        binary: bytes = value.get("BinaryValue", b"")
+        if not binary:
+            raise _empty_value(name, type)
+        return Attribute(type, "", binary)
+    text: str = value.get("StringValue", "")
+    if not text:
+        raise _empty_value(name, type)
+    if type.startswith("Number"):
+        try:
+            float(text)
+        except ValueError:
+            raise InvalidParameterValueException(
+                f"Could not cast message attribute '{name}' value to number."
+            ) from None
+    return Attribute(type, text)
+
+
+def _empty_value(name: str, type: str) -> AwsError:
+    return InvalidParameterValueException(
+        f"The message attribute '{name}' must contain non-empty message attribute value for message"
+        f" attribute type '{type}'."
+    )
+
+
+def seal(tx: Transaction, call: Call, topic: Topic, content: Content) -> bytes:
+    """Ciphertext under the topic's key, or one that Ogi owns.
+
+    The publisher needs kms:GenerateDataKey and kms:Decrypt: both are decided here, so that a
+    refusal fails the publish (docs.aws.amazon.com/sns/latest/dg/sns-key-management.html).
+    """
+    plain = _encode(content)
+    if not topic.kms_key_id:
+        return sealing.seal(tx, call, plain, purpose=f"sns/{topic.arn}", key_id=None, context={})
+    try:
+        sealed = sealing.seal(
+            tx, call.via("sns"), plain, purpose=f"sns/{topic.arn}", key_id=topic.kms_key_id,
+            context={"aws:sns:topicArn": topic.arn}, reuse_s=DATA_KEY_REUSE_S,
+        )  # fmt: skip
+        open_(tx, call, topic, sealed)
+    except AwsError as error:
+        raise translated(error) from error
+    return sealed
+
+
+def open_(tx: Transaction, call: Call, topic: Topic, sealed: bytes) -> Content:
+    """What was sealed, opened as the publisher."""
+    context = {"aws:sns:topicArn": topic.arn} if sealed[:1] == sealing.MANAGED else {}
+    who = call.via("sns") if context else call
+    return _decode(sealing.open(tx, who, sealed, purpose=f"sns/{topic.arn}", context=context))
+
+
+def translated(error: AwsError) -> AwsError:
+    """KMS's refusal in SNS's words."""
+    refusal = _KMS.get(error.shape)
+    return error if refusal is None else refusal(error.message)

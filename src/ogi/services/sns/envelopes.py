@@ -1,0 +1,114 @@
+"""What a subscriber gets: the notification's JSON, signed, and Lambda's event.
+
+docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html,
+docs.aws.amazon.com/lambda/latest/dg/with-sns.html
+"""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import msgspec
+
+from ogi.service import Call, Fields
+from ogi.services.sns import certificates
+from ogi.services.sns.contents import Content
+from ogi.services.sns.subscriptions import Subscription
+from ogi.services.sns.topics import Topic
+from ogi.storage import Reader
+
+_json = msgspec.json.Encoder().encode
+
+
+def timestamp(seconds: float) -> str:
+    """2012-04-25T21:49:25.719Z"""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+def canonical(topic: Topic, content: Content, text: str) -> str:
+    """What is signed (docs: sns-verify-signature-of-message)."""
+    subject = f"Subject\n{content.subject}\n" if content.subject else ""
+    return (
+        f"Message\n{text}\nMessageId\n{content.id}\n{subject}"
+        f"Timestamp\n{timestamp(content.published)}\nTopicArn\n{topic.arn}\nType\nNotification\n"
+    )
+
+
+class Envelopes:
+    """The envelopes of one message: signed once for all subscribers who get the same text."""
+
+    def __init__(self, tx: Reader, call: Call, topic: Topic, content: Content) -> None:
+        self._tx = tx
+        self._call = call
+        self._topic = topic
+        self._content = content
+        self._heads: dict[str, Fields] = {}
+
+    def for_queue(self, subscription: Subscription) -> str:
+        """The JSON as SNS lays it out: a member a line, with spaces around the colon."""
+        fields = dict(self._signed(subscription.protocol))
+        fields["UnsubscribeURL"] = self._unsubscribe(subscription)
+        if self._content.attributes:
+            fields["MessageAttributes"] = self._attributes()
+        lines = ",\n".join(f'  "{name}" : {_json(fields[name]).decode()}' for name in fields)
+        return f"{{\n{lines}\n}}"
+
+    def for_function(self, subscription: Subscription) -> bytes:
+        signed = self._signed(subscription.protocol)
+        sns = {
+            "Type": "Notification",
+            "MessageId": signed["MessageId"],
+            "TopicArn": signed["TopicArn"],
+            "Subject": self._content.subject or None,
+            "Message": signed["Message"],
+            "Timestamp": signed["Timestamp"],
+            "SignatureVersion": signed["SignatureVersion"],
+            "Signature": signed["Signature"],
+            "SigningCertUrl": signed["SigningCertURL"],
+            "UnsubscribeUrl": self._unsubscribe(subscription),
+            "MessageAttributes": self._attributes(),
+        }
+        record = {
+            "EventSource": "aws:sns",
+            "EventVersion": "1.0",
+            "EventSubscriptionArn": subscription.arn,
+            "Sns": sns,
+        }
+        return _json({"Records": [record]})
+
+    def _signed(self, protocol: str) -> Fields:
+        text = self._content.text_for(protocol)
+        head = self._heads.get(text)
+        if head is None:
+            topic, content = self._topic, self._content
+            signature, url = certificates.sign(
+                self._tx, self._call, canonical(topic, content, text), topic.signature_version
+            )
+            head = {
+                "Type": "Notification",
+                "MessageId": content.id,
+                "TopicArn": topic.arn,
+                **({"Subject": content.subject} if content.subject else {}),
+                "Message": text,
+                "Timestamp": timestamp(content.published),
+                "SignatureVersion": topic.signature_version,
+                "Signature": signature,
+                "SigningCertURL": url,
+            }
+            self._heads[text] = head
+        return head
+
+    def _attributes(self) -> Fields:
+        return {
+            name: {
+                "Type": value.type,
+                "Value": base64.b64encode(value.binary).decode() if value.binary else value.text,
+            }
+            for name, value in self._content.attributes.items()
+        }
+
+    def _unsubscribe(self, subscription: Subscription) -> str:
+        endpoint = self._call.ports.settings.endpoint
+        return f"{endpoint}/?Action=Unsubscribe&SubscriptionArn={subscription.arn}"

@@ -1,0 +1,73 @@
+"""SNS's refusals: docs.aws.amazon.com/sns/latest/api/CommonErrors.html and each action's page."""
+
+from __future__ import annotations
+
+from ogi.errors import AwsError
+
+
+class AuthorizationErrorException(AwsError):
+    """Indicates that the user has been denied access to the requested resource."""
+
+
+class NotFoundException(AwsError):
+    """Topic does not exist"""
+
+
+class ResourceNotFoundException(AwsError):
+    """Resource does not exist"""
+
+
+class InvalidParameterException(AwsError):
+    """A parameter is invalid; `of` names it as SNS does."""
+
+    @classmethod
+    def of(cls, name: str, reason: str = "") -> InvalidParameterException:
+        return cls(f"Invalid parameter: {name}" + (f" Reason: {reason}" if reason else ""))
+
+
+class InvalidParameterValueException(AwsError):
+    """A message attribute's value does not fit its type."""
+
+
+class TagLimitExceededException(AwsError):
+    """Could not complete request: tag quota of per resource exceeded"""
+
+
+class EmptyBatchRequestException(AwsError):
+    """The batch request doesn't contain any entries."""
+
+
+class TooManyEntriesInBatchRequestException(AwsError):
+    """The batch request contains more entries than permissible (more than 10)."""
+
+
+class BatchEntryIdsNotDistinctException(AwsError):
+    """Two or more batch entries in the request have the same Id."""
+
+
+class InvalidBatchEntryIdException(AwsError):
+    """The Id of a batch entry in a batch request doesn't abide by the specification."""
+
+
+class BatchRequestTooLongException(AwsError):
+    """The length of all the batch messages put together is more than the limit."""
+
+
+class KMSAccessDeniedException(AwsError):
+    """The ciphertext references a key that doesn't exist or that you don't have access to."""
+
+
+class KMSDisabledException(AwsError):
+    """The specified KMS key isn't enabled."""
+
+
+class KMSInvalidStateException(AwsError):
+    """The state of the specified resource isn't valid for this request."""
+
+
+class KMSNotFoundException(AwsError):
+    """The specified entity or resource can't be found."""
+
+
+class KMSThrottlingException(AwsError):
+    """The request was denied due to request throttling."""

@@ -1,0 +1,236 @@
+"""Topics: their records, names, attributes and policies. A record lies in the control home."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from ogi import arn as arns
+from ogi.access import policy as policies
+from ogi.errors import unsupported
+from ogi.service import Call, Fields
+from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.storage import Home, Reader, Transaction, control
+from ogi.storage.tables import Table
+
+NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+"""docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
+DISPLAY_NAME_CHARS_MAX = 100
+POLICY_BYTES_MAX = 30 * 1024
+MESSAGE_BYTES_DEFAULT = 262_144
+MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
+SUBSCRIPTIONS_OF_LARGE_MAX = 100
+"""A topic that takes messages over 256 KiB has at most so many subscriptions."""
+
+EFFECTIVE_DELIVERY_POLICY = {
+    "http": {
+        "defaultHealthyRetryPolicy": {
+            "minDelayTarget": 20,
+            "maxDelayTarget": 20,
+            "numRetries": 3,
+            "numMaxDelayRetries": 0,
+            "numNoDelayRetries": 0,
+            "numMinDelayRetries": 0,
+            "backoffFunction": "linear",
+        },
+        "disableSubscriptionOverrides": False,
+        "defaultRequestPolicy": {"headerContentType": "text/plain; charset=UTF-8"},
+    }
+}
+"""docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html"""
+
+_OWNER_ACTIONS = [
+    "SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:AddPermission",
+    "SNS:RemovePermission", "SNS:DeleteTopic", "SNS:Subscribe",
+    "SNS:ListSubscriptionsByTopic", "SNS:Publish",
+]  # fmt: skip
+
+
+class Topic(msgspec.Struct, frozen=True):
+    name: str
+    account: str
+    region: str
+    arn: str
+    policy: str = ""
+    """'' is the default: what the owner's account may do."""
+    display_name: str = ""
+    kms_key_id: str = ""
+    signature_version: str = "1"
+    message_bytes_max: int = MESSAGE_BYTES_DEFAULT
+    tags: dict[str, str] = {}
+
+    @property
+    def home(self) -> Home:
+        """Where its messages lie."""
+        return Home(self.arn)
+
+    @property
+    def control(self) -> Home:
+        """Where its record and its subscriptions lie."""
+        return control(self.account, self.region)
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Subscriptions of a topic by state."""
+
+    confirmed: int = 0
+    pending: int = 0
+    deleted: int = 0
+
+
+TABLE = Table("sns.topic", Topic)
+COUNTS = Table("sns.counts", Counts)
+
+
+def parse(topic_arn: str, member: str = "TopicArn") -> arns.Arn:
+    """The parts of a topic's ARN; InvalidParameter in SNS's words if it is none."""
+    elements = len(topic_arn.split(":"))
+    if elements < 6:
+        raise InvalidParameterException.of(
+            member, f"An ARN must have at least 6 elements, not {elements}"
+        )
+    found = arns.parse(topic_arn)
+    if found is None or found.service != "sns" or ":" in found.resource:
+        raise InvalidParameterException.of(member)
+    return found
+
+
+def on_topic(tx: Reader, call: Call, request: Fields) -> str:
+    """The ARN to authorise for a request that has a TopicArn."""
+    parse(request["TopicArn"])
+    topic_arn: str = request["TopicArn"]
+    return topic_arn
+
+
+def home_of(call: Call, request: Fields) -> Home:
+    """The control home in which the topic of a request lies."""
+    found = parse(request["TopicArn"])
+    return control(found.account, found.region)
+
+
+def owner_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
+    """AWS:SourceOwner, on which a topic's default policy is conditional."""
+    return {"aws:SourceOwner": call.principal.account} if call.principal.account else {}
+
+
+def look(tx: Reader, topic_arn: str) -> Topic | None:
+    found = arns.parse(topic_arn)
+    if found is None or found.service != "sns":
+        return None
+    return TABLE.get(tx, control(found.account, found.region), found.resource)
+
+
+def find(tx: Reader, call: Call, topic_arn: str) -> Topic:
+    found = parse(topic_arn)
+    if found.region != call.region:
+        raise InvalidParameterException.of("TopicArn")
+    topic = TABLE.get(tx, control(found.account, found.region), found.resource)
+    if topic is None:
+        raise NotFoundException
+    return topic
+
+
+def save(tx: Transaction, topic: Topic) -> None:
+    TABLE.put(tx, topic, topic.control, topic.name)
+
+
+def policy_of(tx: Reader, arn: str) -> str | None:
+    topic = look(tx, arn)
+    return None if topic is None else topic.policy or default_policy(topic)
+
+
+def default_policy(topic: Topic) -> str:
+    """What a topic that was given no policy has."""
+    statement = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": _OWNER_ACTIONS,
+        "Resource": topic.arn,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": topic.account}},
+    }
+    return msgspec.json.encode(
+        {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
+    ).decode()
+
+
+def with_attribute(topic: Topic, name: str, value: str) -> Topic:
+    """`topic` with one attribute as SetTopicAttributes or CreateTopic names it."""
+    change = msgspec.structs.replace
+    match name:
+        case "Policy":
+            return change(topic, policy=_checked_policy(value))
+        case "DisplayName":
+            if len(value) > DISPLAY_NAME_CHARS_MAX:
+                raise InvalidParameterException.of("DisplayName")
+            return change(topic, display_name=value)
+        case "KmsMasterKeyId":
+            return change(topic, kms_key_id=value)
+        case "SignatureVersion":
+            if value not in ("1", "2"):
+                raise InvalidParameterException.of("SignatureVersion")
+            return change(topic, signature_version=value)
+        case "MaximumMessageSize":
+            return change(topic, message_bytes_max=_message_bytes_max(value))
+        case "TracingConfig" if value == "PassThrough":
+            return topic
+        case "FifoTopic" if value == "false":
+            return topic
+        case (
+            "FifoTopic"
+            | "TracingConfig"
+            | "DeliveryPolicy"
+            | "ContentBasedDeduplication"
+            | ("ArchivePolicy" | "FifoThroughputScope")
+        ):
+            raise unsupported(f"the topic attribute {name}")
+    if name.endswith(("FeedbackRoleArn", "FeedbackSampleRate")):
+        raise unsupported(f"the topic attribute {name}")
+    raise InvalidParameterException.of("AttributeName")
+
+
+def _message_bytes_max(value: str) -> int:
+    if not value.isdecimal() or not MESSAGE_BYTES_MIN <= int(value) <= MESSAGE_BYTES_MAX:
+        raise InvalidParameterException.of("MaximumMessageSize")
+    return int(value)
+
+
+def _checked_policy(value: str) -> str:
+    if len(value.encode()) > POLICY_BYTES_MAX:
+        raise InvalidParameterException.of("Policy", "Policy exceeds the maximum size")
+    try:
+        policies.compile(value)
+    except ValueError as error:
+        raise InvalidParameterException.of("Policy", f"Policy Error: {error}") from error
+    return value
+
+
+def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
+    """As GetTopicAttributes answers them."""
+    counts = COUNTS.get(tx, topic.control, topic.name) or Counts()
+    found = {
+        "TopicArn": topic.arn,
+        "Owner": topic.account,
+        "Policy": topic.policy or default_policy(topic),
+        "DisplayName": topic.display_name,
+        "SubscriptionsConfirmed": str(counts.confirmed),
+        "SubscriptionsPending": str(counts.pending),
+        "SubscriptionsDeleted": str(counts.deleted),
+        "EffectiveDeliveryPolicy": msgspec.json.encode(EFFECTIVE_DELIVERY_POLICY).decode(),
+    }
+    if topic.kms_key_id:
+        found["KmsMasterKeyId"] = topic.kms_key_id
+    if topic.signature_version != "1":
+        found["SignatureVersion"] = topic.signature_version
+    if topic.message_bytes_max != MESSAGE_BYTES_DEFAULT:
+        found["MaximumMessageSize"] = str(topic.message_bytes_max)
+    return found
+
+
+def count(tx: Transaction, topic: Topic, **changes: int) -> None:
+    """Add to the numbers of subscriptions by state."""
+    counts = COUNTS.get(tx, topic.control, topic.name) or Counts()
+    new = {name: max(0, getattr(counts, name) + by) for name, by in changes.items()}
+    COUNTS.put(tx, msgspec.structs.replace(counts, **new), topic.control, topic.name)
