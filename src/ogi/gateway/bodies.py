@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from ogi.access.signature_errors import IncompleteBody
 from ogi.errors import AwsError
 from ogi.http import Body
+
+__all__ = ["Disconnected", "IncompleteBody", "RequestTimeout", "Stream", "collect"]
 
 BUFFERED_BYTES_HIGH = 512 * 1024
 """Body bytes that wait for the handler before the client is made to wait."""
@@ -19,12 +22,6 @@ class RequestTimeout(AwsError):
 period. Idle connections will be closed."""
 
     # docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-    status = 400
-
-
-class IncompleteBody(AwsError):
-    """You did not provide the number of bytes specified by the Content-Length HTTP header."""
-
     status = 400
 
 

@@ -221,7 +221,7 @@ class Connection(asyncio.Protocol):
             stream = self._begin_stream()
         if stream is not None:
             self._stream = None
-            stream.trailers = self._fields
+            stream.trailers.extend(self._fields)
             stream.end()
             return
         parts = self._parts
