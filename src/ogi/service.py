@@ -25,6 +25,7 @@ from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
 
 if TYPE_CHECKING:
     from ogi.clock import Clock
+    from ogi.sandbox import Sandbox
     from ogi.settings import Settings
     from ogi.traces import Traces
     from ogi.vault import Vault
@@ -78,12 +79,6 @@ class Authorise(Protocol):
         resources: Sequence[str],
         context: Mapping[str, Any],
     ) -> None: ...
-
-
-class Sandbox(Protocol):
-    """Where function code runs; see ogi.sandbox for the full contract."""
-
-    async def invoke(self, function: Any, payload: bytes, deadline: float) -> Any: ...
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from ogi.access import grants, policy
@@ -21,6 +22,8 @@ _IDENTITY = "identity-based policy"
 _RESOURCE = "resource-based policy"
 _BOUNDARY = "permissions boundary"
 _SESSION = "session policy"
+
+_NOBODY = Rules(())
 
 _ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
 """What a bucket's policy cannot deny to the root user of its owner, so that nobody is locked out.
@@ -55,17 +58,18 @@ def decide(
     """None if the request is allowed, else why it is not."""
     principal = call.principal
     held = grants.of(tx, principal)
-    parts = resource.split(":", 5)
-    owner = _owner(call, parts, context)
-    rules = _resource_rules(tx, service, resource, parts)
-    identity = held.identity.on(action)
-    limited = held.boundary is not None or bool(principal.session_policies)
+    owner = _owner(tx, call, service, resource)
+    rules = _resource_rules(tx, service, resource)
     at_home = owner == principal.account
-    if rules is None and identity.always and at_home and not limited:
+    must_be_named = rules is not None and _must_be_named(resource)
+    identity = held.identity.on(action)
+    said = None if rules is None else rules.on(action)
+    limited = held.boundary is not None or bool(principal.session_policies)
+    unopposed = not limited and not must_be_named and (said is None or not said.denies)
+    if unopposed and at_home and identity.always:
         return None  # The common case: nobody but the identity's own policies has a say.
 
     asked = Asked(call, context, owner, held)
-    said = None if rules is None else rules.on(action)
     boundary = None if held.boundary is None else held.boundary.on(action)
     session_rules = grants.of_session(tx, principal)
     session = None if session_rules is None else session_rules.on(action)
@@ -76,42 +80,55 @@ def decide(
         if statement is not None and not (
             principal.kind == "root" and at_home and action in _ROOT_KEEPS
         ):
-            denied = (_RESOURCE, statement)
+            denied = _RESOURCE
     if denied is not None:
-        return Decision(action, resource, owner, denied[0], explicit=True)
+        return Decision(action, resource, owner, denied, explicit=True)
 
+    lacking = _lacking(identity, boundary, session, resource, asked)
+    if lacking is None and at_home and not must_be_named:
+        return None
     named = Named.NOT if said is None else _named_by_resource(said, resource, asked)
     if not principal.account:  # A service or nobody: only the resource can let them in.
         return None if named else Decision(action, resource, owner, _RESOURCE)
+    if not named:
+        # Of what is missing AWS names one: at home the identity's policy, abroad the resource's.
+        missing = lacking if lacking is not None and at_home else _RESOURCE
+        return Decision(action, resource, owner, missing)
     if at_home and named is Named.DIRECTLY:
         return None
-    if not named and (not at_home or (rules is not None and _must_be_named(resource))):
-        return Decision(action, resource, owner, _missing(identity, resource, asked, at_home))
-    # Delegated to the account, or to the role: what limits the identity limits the request.
-    if not (at_home and named is Named.ROLE) and identity.allowed(resource, asked) is None:
-        return Decision(action, resource, owner, _IDENTITY)
-    if boundary is not None and boundary.allowed(resource, asked) is None:
-        return Decision(action, resource, owner, _BOUNDARY)
-    if session is not None and session.allowed(resource, asked) is None:
-        return Decision(action, resource, owner, _SESSION)
-    return None
+    if at_home and named is Named.ROLE:
+        # What limits the role limits what is given to it, but it needs nothing else.
+        lacking = _lacking(None, boundary, session, resource, asked)
+    return None if lacking is None else Decision(action, resource, owner, lacking)
 
 
-def _owner(call: Call, parts: list[str], context: Mapping[str, Any]) -> str:
-    """The account of the resource. A bucket's ARN has none: its service tells it."""
-    if len(parts) == 6 and parts[4]:
+def _owner(tx: Reader, call: Call, service: Service, resource: str) -> str:
+    """The account of the resource; what is nobody's yet is the caller's."""
+    parts = resource.split(":", 5)
+    if len(parts) != 6:
+        return call.account
+    if parts[4]:
         return parts[4]
-    return context.get("aws:ResourceAccount") or call.account
+    owner = None if service.owner_of is None else service.owner_of(tx, resource)
+    return owner or call.account
 
 
-def _resource_rules(tx: Reader, service: Service, resource: str, parts: list[str]) -> Rules | None:
+def _resource_rules(tx: Reader, service: Service, resource: str) -> Rules | None:
     """The resource's own policy. A role's is its trust policy, which only STS asks for."""
-    if service.policy_of is None or len(parts) != 6:
-        return None
-    if parts[2] != service.name and (service.name, parts[2]) != ("sts", "iam"):
+    if service.policy_of is None or not resource.startswith(_prefix(service.name)):
         return None
     text = service.policy_of(tx, resource)
-    return None if text is None else policy.compile(text).rules
+    if text is None:
+        return None
+    try:
+        return policy.compile(text).rules
+    except policy.PolicySyntax:
+        return _NOBODY  # A policy that says nothing understandable lets nobody in.
+
+
+@cache
+def _prefix(service: str) -> str:
+    return f"arn:aws:{'iam' if service == 'sts' else service}:"
 
 
 def _must_be_named(resource: str) -> bool:
@@ -124,12 +141,25 @@ def _must_be_named(resource: str) -> bool:
 
 def _explicit(
     identity: Found, boundary: Found | None, session: Found | None, resource: str, asked: Asked
-) -> tuple[str, Statement] | None:
+) -> str | None:
+    """The type of policy among the identity's that denies."""
     for kind, found in ((_IDENTITY, identity), (_BOUNDARY, boundary), (_SESSION, session)):
-        if found is not None and found.denies:
-            statement = found.denied(resource, asked)
-            if statement is not None:
-                return kind, statement
+        if found is not None and found.denies and found.denied(resource, asked):
+            return kind
+    return None
+
+
+def _lacking(
+    identity: Found | None,
+    boundary: Found | None,
+    session: Found | None,
+    resource: str,
+    asked: Asked,
+) -> str | None:
+    """The first type of policy that would have to allow the request and does not."""
+    for kind, found in ((_IDENTITY, identity), (_BOUNDARY, boundary), (_SESSION, session)):
+        if found is not None and not found.always and not found.allowed(resource, asked):
+            return kind
     return None
 
 
@@ -160,13 +190,6 @@ def _named_by_resource(said: Found, resource: str, asked: Asked) -> Named:
     return best
 
 
-def _missing(identity: Found, resource: str, asked: Asked, at_home: bool) -> str:
-    """Of what is missing, AWS names one: the identity's policy first, abroad the resource's."""
-    if at_home and identity.allowed(resource, asked) is None:
-        return _IDENTITY
-    return _RESOURCE
-
-
 def authorise_pass_role(tx: Reader, call: Call, service: Service, role: str, to: str) -> None:
     """Raise `service`'s refusal unless the caller may hand `role` to the service `to`.
 
@@ -188,8 +211,7 @@ def explain(
     context: Mapping[str, Any],
 ) -> Decision:
     """The decision with all statements that were looked at, in order, and what became of each."""
-    parts = resource.split(":", 5)
-    owner = _owner(call, parts, context)
+    owner = _owner(tx, call, service, resource)
     held = grants.of(tx, call.principal)
     asked = Asked(call, context, owner, held)
     looks = [_look(_IDENTITY, at, s, action, resource, asked) for at, s in held.sources]
@@ -202,7 +224,7 @@ def explain(
         _look(_SESSION, at, s, action, resource, asked)
         for at, s in grants.session_sources(tx, call.principal)
     ]
-    rules = _resource_rules(tx, service, resource, parts)
+    rules = _resource_rules(tx, service, resource)
     if rules is not None:
         looks += [_look(_RESOURCE, resource, s, action, resource, asked) for s in rules.statements]
     decision = decide(tx, call, service, action, resource, context)

@@ -124,18 +124,26 @@ def _string_like(values: Sequence[str], variables: bool) -> Test:
 
 def _arn_like(values: Sequence[str], variables: bool) -> Test:
     """Each of the six parts is matched by itself."""
+    plain: set[str] = set()
     compiled: list[list[Pattern]] = []
     for value in values:
-        parts = [value] * ARN_PARTS if value == "*" else _arn_parts(value)
-        compiled.append([patterns.parse(part, variables) for part in parts])
+        parts = ["*"] * ARN_PARTS if value == "*" else _arn_parts(value)
+        if len(parts) != ARN_PARTS:
+            continue  # No ARN is like what is not one.
+        patterned = [patterns.parse(part, variables) for part in parts]
+        if all(pattern.literal is not None for pattern in patterned):
+            plain.add(":".join(pattern.literal or "" for pattern in patterned))
+        else:
+            compiled.append(patterned)
 
     def test(value: str, context: Context) -> bool:
-        parts = value.split(":", ARN_PARTS - 1)
-        if len(parts) != ARN_PARTS:
+        if value in plain:
+            return True
+        if not compiled:
             return False
-        return any(
-            len(pattern) == ARN_PARTS
-            and all(p.matches(v, context.lookup) for p, v in zip(pattern, parts, strict=True))
+        parts = value.split(":", ARN_PARTS - 1)
+        return len(parts) == ARN_PARTS and any(
+            all(p.matches(v, context.lookup) for p, v in zip(pattern, parts, strict=True))
             for pattern in compiled
         )
 

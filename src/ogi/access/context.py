@@ -91,6 +91,11 @@ def _service_name(asked: Asked) -> str | None:
     return asked.principal.arn if asked.principal.kind == "service" else None
 
 
+def _source_owner(asked: Asked) -> str | None:
+    source = asked.values("aws:sourceaccount")
+    return source[0] if source else asked.principal.account or None
+
+
 def _current_time(asked: Asked) -> str:
     return datetime.fromtimestamp(asked.call.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -112,6 +117,8 @@ _COMPUTED: dict[str, Callable[[Asked], Any]] = {
     "aws:currenttime": _current_time,
     "aws:epochtime": lambda asked: int(asked.call.now),
     "aws:requestedregion": lambda asked: asked.call.region,
+    # SNS's and S3's older name of the account on whose behalf the request is made.
+    "aws:sourceowner": _source_owner,
     "aws:resourceaccount": lambda asked: asked.owner or None,
     "aws:securetransport": lambda asked: False,
     "aws:viaawsservice": lambda asked: False,

@@ -25,7 +25,7 @@ from ogi.access.identities import (
     User,
 )
 from ogi.settings import Settings
-from ogi.storage import CONTROL, Transaction
+from ogi.storage import CONTROL, Reader, Transaction
 from ogi.vault import Vault
 
 ADMIN = "admin"
@@ -63,6 +63,15 @@ def bootstrap(
     )
     identities.put(tx, USERS, user)
     return row.id, secret
+
+
+def admin_key(tx: Reader, vault: Vault, account: str) -> tuple[str, str] | None:
+    """The first access key of `admin` and its secret; None if it has none any more."""
+    user = identities.find(tx, USERS, account, ADMIN)
+    if user is None or not user.keys:
+        return None
+    row = identities.KEYS.get(tx, CONTROL, user.keys[0])
+    return None if row is None else (row.id, credentials.open_secret(vault, row))
 
 
 # -- seed files: what YAML may say ----------------------------------------------------------------

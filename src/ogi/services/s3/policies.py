@@ -34,6 +34,12 @@ def policy_of(tx: Reader, arn: str) -> str | None:
     return None if bucket is None else bucket.policy
 
 
+def owner_of(tx: Reader, arn: str) -> str | None:
+    """The account of the bucket that `arn` names, or in which the object of that name lies."""
+    bucket = bucket_named(tx, arn.rpartition(":::")[2].partition("/")[0])
+    return None if bucket is None else bucket.account
+
+
 def check(text: str, bucket: str) -> dict[str, Any]:
     """The policy in `text` if a bucket of that name can have it."""
     if len(text.encode()) > POLICY_BYTES_MAX:

@@ -16,7 +16,13 @@ T = TypeVar("T")
 
 PREFIX = "arn:aws:s3:::"
 
-SERVICE = Service("s3", "s3.amazonaws.com", AccessDenied, policy_of=policies.policy_of)
+SERVICE = Service(
+    "s3",
+    "s3.amazonaws.com",
+    AccessDenied,
+    policy_of=policies.policy_of,
+    owner_of=policies.owner_of,
+)
 
 
 def bucket_arn(tx: Reader, call: Call, request: Fields) -> str:
