@@ -17,18 +17,23 @@ import ssl
 import tempfile
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
-from ogi import services, storage, vault
-from ogi.access import bootstrap
+import yaml
+
+from ogi import credentials_file, services, storage, vault
+from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.clock import SystemClock
 from ogi.deliveries import Courier
 from ogi.gateway.http import Server
 from ogi.gateway.pipeline import Pipeline
 from ogi.http import Request, Response
-from ogi.sandbox import open_sandbox
+from ogi.sandbox import IsolationUnavailable, relay
+from ogi.sandbox.local import LocalSandbox
 from ogi.service import Ports
 from ogi.settings import Settings
+from ogi.storage import CONTROL, Transaction
 from ogi.storage.files import FileBlobs
 from ogi.traces import Traces
 from ogi.workers import Worker, supervise
@@ -57,13 +62,7 @@ class Ogi:
     async def start(cls, settings: Settings) -> Ogi:
         """Open the data, listen, and begin to work. Raises StartError, DataFolderError."""
         _check(settings)
-        if settings.ephemeral:
-            settings = dataclasses.replace(
-                settings, data=Path(tempfile.mkdtemp(prefix="ogi-")).resolve()
-            )
-        else:
-            settings = dataclasses.replace(settings, data=settings.data.resolve())
-            settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings = dataclasses.replace(settings, data=_folder(settings))
         store = storage.open("sqlite", settings.data)
         server = Server(_starting, settings)
 
@@ -88,13 +87,21 @@ class Ogi:
                 authorise=authorise,
                 services=services.load(),
                 random=os.urandom,
-                sandbox=open_sandbox(settings, socket),
+                sandbox=LocalSandbox(
+                    settings.data / "sandbox",
+                    endpoint=settings.endpoint,
+                    serve=relay.to(socket),
+                    network=settings.function_network == "host",
+                    require_isolation=settings.require_isolation,
+                ),
                 reset=reset if settings.ephemeral else None,
             )
-            await bootstrap.prepare(ports)
-        except BaseException:
+            await _prepare(ports)
+        except BaseException as error:
             server.close()
             await store.close()
+            if isinstance(error, IsolationUnavailable | OSError):
+                raise StartError(str(error)) from error
             raise
         ogi = cls(ports, server)
         ogi._work()
@@ -135,8 +142,41 @@ class Ogi:
         ports.data_keys.clear()
         if ports.sandbox is not None:
             await ports.sandbox.reset()
-        await bootstrap.prepare(ports)
+        await _prepare(ports)
         self._work()
+
+
+async def _prepare(ports: Ports) -> None:
+    """What must be there before the first request: identities, and what services ask for."""
+    settings = ports.settings
+    seed = _read_seed(settings.seed)
+
+    def body(tx: Transaction) -> None:
+        now = ports.clock.now()
+        seeds.bootstrap(tx, ports.vault, settings, ports.random, now)
+        if seed is not None:
+            seeds.seed(tx, ports.vault, seed, ports.random, now)
+
+    try:
+        await ports.store.transact(body, CONTROL)
+    except seeds.BadSeed as error:
+        raise StartError(f"{settings.seed}: {error}") from error
+    # Read back rather than kept from above: an earlier start may have ended between the two.
+    key = await ports.store.read(lambda tx: seeds.admin_key(tx, ports.vault, settings.account))
+    if key is not None:
+        credentials_file.write(settings.data, *key)
+    for service in ports.services.values():
+        if service.prepare is not None:
+            await service.prepare(ports)
+
+
+def _read_seed(path: Path | None) -> Any:
+    if path is None:
+        return None
+    try:
+        return yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise StartError(f"The seed file {path} cannot be read: {error}") from error
 
 
 def _workers(ports: Ports) -> list[Worker]:
@@ -150,14 +190,23 @@ async def _starting(request: Request) -> Response:
     return Response(503, [("content-type", "text/plain"), ("retry-after", "1")], b"starting\n")
 
 
+def _folder(settings: Settings) -> Path:
+    """The data folder as an absolute path, made if need be."""
+    if settings.ephemeral:
+        return Path(tempfile.mkdtemp(prefix="ogi-")).resolve()
+    folder = settings.data.resolve()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def _check(settings: Settings) -> None:
-    if settings.credentials and not _is_loopback(settings.host):
-        if not settings.force_weak_credentials:
-            raise StartError(
-                f"Known credentials on {settings.host} would let the network in. Listen on"
-                " 127.0.0.1, leave --credentials out (strong ones are generated), or insist with"
-                " --force-weak-credentials."
-            )
+    weak = settings.credentials and not _is_loopback(settings.host)
+    if weak and not settings.force_weak_credentials:
+        raise StartError(
+            f"Known credentials on {settings.host} would let the network in. Listen on"
+            " 127.0.0.1, leave --credentials out (strong ones are generated), or insist with"
+            " --force-weak-credentials."
+        )
     if not (settings.account.isdigit() and len(settings.account) == 12):
         raise StartError(f"An account is twelve digits, not {settings.account!r}.")
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from ogi import wire
 from ogi.access import authenticate
+from ogi.access.authenticate import Claim, Proved
 from ogi.errors import AwsError, InternalFailure
 from ogi.gateway import console
-from ogi.gateway.bodies import collect
+from ogi.gateway.bodies import Disconnected, collect
 from ogi.http import Request, Response
-from ogi.service import ANONYMOUS, Call, Ports, Principal, dispatch
+from ogi.service import ANONYMOUS, Call, Ports, dispatch
 
 BODY_BYTES_MAX = 72 * 1024 * 1024
 """A body that is not streamed: above the largest that AWS takes (a function's zip, base64)."""
@@ -38,7 +39,9 @@ class Pipeline:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._pages = {
-            path: page for service in ports.services.values() for path, page in service.pages.items()
+            path: page
+            for service in ports.services.values()
+            for path, page in service.pages.items()
         }
 
     async def __call__(self, request: Request) -> Response:
@@ -53,29 +56,36 @@ class Pipeline:
     async def _api(self, request: Request) -> Response:
         ports = self._ports
         request_id = _uuid()
-        codec: wire.Codec | None = None
         parsed: wire.Parsed | None = None
+        codec: wire.Codec | None = None
         try:
             now = ports.clock.now()
             claim = authenticate.read(request, now, ports.settings.region)
-            route = wire.route(request, claim.service if claim is not None else None)
+            signed = None if claim is None else claim.service
+            route = wire.route(request, signed)
             codec = wire.codec(route.service)
-            principal, account, region = ANONYMOUS, ports.settings.account, ports.settings.region
-            body = request.body
-            if claim is not None:
-                principal, body = await authenticate.verify(ports, claim, request, now)
-                account, region = principal.account, claim.region
-            inner = route.request
-            inner.body = body if codec.streams(inner) else await collect(
-                body, BODY_BYTES_MAX, RequestEntityTooLarge
-            )
-            parsed = codec.parse(inner)
+            streamed = codec.streams(route.request)
+            if not streamed or (claim is not None and claim.covers_body):
+                request.body = await collect(request.body, BODY_BYTES_MAX, RequestEntityTooLarge)
+            proved = await self._prove(request, claim, now)
+            body = proved.body
+            if not streamed:
+                body = await collect(body, BODY_BYTES_MAX, RequestEntityTooLarge)
+            if route.needs_body:
+                request.body = body
+                route = wire.route(request, signed)
+                codec = wire.codec(route.service)
+            route.request.body = body
+            parsed = codec.parse(route.request)
             operation = ports.services[route.service].operation_named(parsed.operation)
-            call = self._call(request, request_id, principal, account, region, now)
+            region = ports.settings.region if claim is None else claim.region
+            call = self._call(request, request_id, proved, region, now)
             result = await dispatch(call, operation, parsed.params)
             return codec.respond(parsed, result, request_id)
         except AwsError as error:
             refusal: AwsError = error
+        except Disconnected:
+            raise
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
             refusal = InternalFailure()
@@ -83,30 +93,31 @@ class Pipeline:
             codec = wire.codec(wire.route(request, None).service)
         return codec.refuse(refusal, request_id, request, parsed)
 
+    async def _prove(self, request: Request, claim: Claim | None, now: float) -> Proved:
+        if claim is None:
+            return Proved(ANONYMOUS, {}, request.body)
+        return await authenticate.prove(self._ports, claim, request.body, now)
+
     def _call(
-        self,
-        request: Request,
-        request_id: str,
-        principal: Principal,
-        account: str,
-        region: str,
-        now: float,
+        self, request: Request, request_id: str, proved: Proved, region: str, now: float
     ) -> Call:
         context: dict[str, Any] = {
+            **proved.context,
             "aws:SourceIp": request.peer,
             "aws:SecureTransport": "true" if request.secure else "false",
         }
         agent = request.header("user-agent")
         if agent:
             context["aws:UserAgent"] = agent
+        ports = self._ports
         return Call(
-            ports=self._ports,
-            account=account,
+            ports=ports,
+            account=proved.principal.account or ports.settings.account,
             region=region,
-            principal=principal,
+            principal=proved.principal,
             request_id=request_id,
             now=now,
-            seed=self._ports.random(32),
+            seed=ports.random(32),
             trace=_trace(request),
             context=context,
         )
