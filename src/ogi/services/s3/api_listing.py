@@ -124,10 +124,10 @@ def encoded(request: Fields, result: Fields) -> Fields:
     result["EncodingType"] = "url"
     for member in _ENCODED:
         if member in result:
-            result[member] = listing.url([result[member]])[0]
+            result[member] = listing.url(result[member])
     for group, member in (("Contents", "Key"), ("CommonPrefixes", "Prefix"), ("Uploads", "Key")):
         for entry in result.get(group, ()):
-            entry[member] = listing.url([entry[member]])[0]
+            entry[member] = listing.url(entry[member])
     return result
 
 

@@ -52,7 +52,7 @@ async def put_object(call: Call, request: Fields) -> Fields:
     body = request.get("Body", b"")
     check = checksums.Check(checksums.declared(request))
     if given.tags:
-        await look(call, lambda tx, call: _may_tag(tx, call, request))
+        await look(call, lambda tx, call: may_tag(tx, call, request))
     made = await uploads.store(call, request, given, body, check, event="ObjectCreated:Put")
     return {
         "ETag": f'"{made.etag}"',
@@ -61,7 +61,7 @@ async def put_object(call: Call, request: Fields) -> Fields:
     }
 
 
-def _may_tag(tx: Reader, call: Call, request: Fields) -> None:
+def may_tag(tx: Reader, call: Call, request: Fields) -> None:
     """Tags with a new object need the permission to tag as well."""
     arn = object_arn(tx, call, request)
     context = {**call.context, **keys.of_write(tx, call, request)}

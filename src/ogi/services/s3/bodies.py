@@ -52,11 +52,13 @@ def trailers(body: Body) -> list[tuple[str, str]]:
 
 
 async def write(
-    call: Call, name: str, cipher: ChunkCipher, beginning: bytes, rest: AsyncIterator[bytes],
+    call: Call, name: str, cipher: ChunkCipher, beginning: bytes,
+    rest: AsyncIterator[bytes] | None,
     check: Check,
 ) -> tuple[Blob, int]:  # fmt: skip
-    """A large body as a sealed file; returns it and how many plain bytes it holds."""
+    """A body as a sealed file; returns it and how many plain bytes it holds."""
     passed = _Passed()
+    rest = _nothing() if rest is None else rest
     async with aclosing(_sealed(_chunks(beginning, rest), cipher, check, passed)) as chunks:
         blob = await call.ports.blobs.write(chunks, name)
     return blob, passed.size

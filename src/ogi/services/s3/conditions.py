@@ -6,6 +6,8 @@ docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 from ogi.service import Fields
 from ogi.services.s3 import errors
 from ogi.services.s3.layout import Object
@@ -82,4 +84,9 @@ def check_delete(request: Fields, existing: Object | None) -> None:
 
 
 def _not_modified(object: Object) -> errors.NotModified:
-    return errors.NotModified(ETag=f'"{object.etag}"', LastModified=float(object.modified))
+    # An answer without a body carries its members as headers.
+    headers = {
+        "ETag": f'"{object.etag}"',
+        "Last-Modified": formatdate(object.modified, usegmt=True),
+    }
+    return errors.NotModified(**headers)

@@ -6,14 +6,14 @@ prefix.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Generic, TypeVar
 from urllib.parse import quote_plus
 
 import msgspec
 
 from ogi.storage import Home, Reader
-from ogi.storage.keys import after
+from ogi.storage.keys import after, text
 from ogi.storage.keys import key as key_of
 
 Row = TypeVar("Row")
@@ -31,6 +31,10 @@ class Page(msgspec.Struct, Generic[Row]):
     prefixes: list[str] = []
     last: str = ""
     """The last key or common prefix of the page."""
+    ids: list[str] = []
+    """The ids of the entries, in tables that have several rows per key."""
+    id: str = ""
+    """The id of the last of the page; '' if that is a common prefix."""
     truncated: bool = False
 
 
@@ -39,6 +43,8 @@ class Place(msgspec.Struct, frozen=True):
 
     name: str = ""
     under: bool = False
+    id: str = ""
+    """Behind this one of the key's rows; '': behind all of them."""
 
 
 def page(
@@ -52,16 +58,15 @@ def page(
     place: Place,
     limit: int,
 ) -> Page[Row]:
-    """At most `limit` keys and common prefixes of a table whose keys are single texts."""
-    shown: Page[Row] = Page([], [])
+    """At most `limit` rows and common prefixes of a table by key, or by key and id."""
+    shown: Page[Row] = Page([], [], ids=[])
     if limit <= 0:
         return shown
     root = key_of(home, table)
     begin = root + _raw(prefix)
     end = after(begin)
     if place.name:
-        raw = root + _raw(place.name)
-        begin = max(begin, after(raw) if place.under else raw + b"\x00\x00\x00")
+        begin = max(begin, _behind(root, place))
     cut = len(root)
     count = 0
     size = min(SCAN_MAX, limit + 1) if not delimiter else SCAN_MIN
@@ -72,7 +77,7 @@ def page(
             if skip and raw.startswith(skip):
                 continue
             skip = b""
-            name = _name(raw[cut:])
+            name, id = _split(raw[cut:])
             group = _group(name, prefix, delimiter)
             if group and place.name == group:
                 # A client that pages by markers continues behind the prefix that it was given.
@@ -87,7 +92,8 @@ def page(
                 skip = root + _raw(group)
             else:
                 shown.entries.append((name, decode(value)))
-            shown.last = group or name
+                shown.ids.append(id)
+            shown.last, shown.id = group or name, "" if group else id
         if len(entries) < size:
             return shown
         begin = after(skip) if skip else entries[-1][0] + b"\x00"
@@ -108,10 +114,23 @@ def _raw(name: str) -> bytes:
     return name.encode().replace(b"\x00", b"\x00\xff")
 
 
-def _name(raw: bytes) -> str:
-    return raw[:-2].replace(b"\x00\xff", b"\x00").decode()
+def _behind(root: bytes, place: Place) -> bytes:
+    raw = root + _raw(place.name)
+    if place.under:
+        return after(raw)
+    if place.id:
+        return raw + b"\x00\x00" + text(place.id) + b"\x00"
+    # Behind every row of the key, and before the next key: a NUL in a name is written as 00 FF.
+    return raw + b"\x00\x00\xff"
 
 
-def url(names: Iterator[str] | list[str]) -> list[str]:
-    """Names as encoding-type=url wants them."""
-    return [quote_plus(name, safe="/*-._") for name in names]
+def _split(raw: bytes) -> tuple[str, str]:
+    """The key, and the id where rows have one."""
+    end = raw.index(b"\x00\x00")
+    name = raw[:end].replace(b"\x00\xff", b"\x00").decode()
+    return name, raw[end + 2 : -2].decode()
+
+
+def url(name: str) -> str:
+    """A name as encoding-type=url wants it."""
+    return quote_plus(name, safe="/*-._")
