@@ -1,0 +1,24 @@
+"""The resource types that a template may use, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ogi.services.cloudformation.resources import (
+    handles,
+    iam,
+    iam_policies,
+    kms,
+    lambda_,
+    logs,
+    s3,
+    sns,
+    sqs,
+)
+from ogi.services.cloudformation.resources.contract import ResourceType
+
+TYPES: Mapping[str, ResourceType] = {
+    kind.name: kind
+    for module in (handles, iam, iam_policies, kms, lambda_, logs, s3, sns, sqs)
+    for kind in module.TYPES
+}
