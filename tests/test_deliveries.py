@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from ogi.deliveries import hand_over, post
+from ogi.deliveries import Courier, hand_over, post
 from ogi.errors import AccessDenied, AwsError
 from ogi.service import Service
 from ogi.storage import Home
@@ -152,3 +153,28 @@ async def test_a_fault_in_a_hand_over_leaves_it_owed(world: World) -> None:
         world.clock.advance(10)
         await world.deliver()
     assert await _get(world, b"shaky") == b"here"
+
+
+async def test_what_a_process_that_died_was_making_is_made_at_once_by_the_next(
+    world: World,
+) -> None:
+    began, never = asyncio.Event(), asyncio.Event()
+    service: Service = world.ports.services["test"]
+
+    @service.duty(home=lambda call, request: HOME)
+    async def hanging(call: Any, request: Any) -> dict[str, Any]:
+        began.set()
+        await never.wait()
+        return {}
+
+    call = world.caller()
+    await world.store.transact(lambda tx: post(tx, call.begin(), HOME, "test", "hanging", {}), HOME)
+    await world.courier.work()
+    await began.wait()
+    await world.courier.close()
+    never.set()
+    began.clear()
+    world.courier = Courier(world.ports)
+    await world.deliver()
+    assert began.is_set()
+    assert not await world.store.read(lambda tx: tx.scan(b"\x00", b"\x01", 10))

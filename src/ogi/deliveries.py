@@ -17,7 +17,7 @@ import msgspec
 from ogi.errors import AwsError
 from ogi.service import Call, Fields, Operation, Ports, Principal, Run, dispatch
 from ogi.storage import Home, Transaction
-from ogi.storage.keys import AGENDA, number, u64
+from ogi.storage.keys import AGENDA, LEASES, after, number, u64
 from ogi.storage.writes import Writes
 
 BELL = b"agenda"
@@ -186,6 +186,15 @@ def _moved(key: bytes, due: float) -> bytes:
     return AGENDA + u64(int(due * 1000)) + key[len(AGENDA) + 8 :]
 
 
+def _mark(leased: bytes) -> bytes:
+    return LEASES + leased[len(AGENDA) :]
+
+
+def _forget(tx: Transaction, key: bytes) -> None:
+    tx.delete(key)
+    tx.delete(_mark(key))
+
+
 class Courier:
     """Makes the deliveries that are due. One per store."""
 
@@ -194,9 +203,13 @@ class Courier:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._flights: dict[bytes, asyncio.Task[None]] = {}
+        self._recovered = False
 
     async def work(self) -> bool:
         """Start what is due and wait for one to end; True if there may be more now."""
+        if not self._recovered:
+            await self._recover()
+            self._recovered = True
         due = await self._due()
         fresh = [entry for entry in due if entry[0] not in self._flights]
         room = IN_FLIGHT_MAX - len(self._flights)
@@ -240,6 +253,24 @@ class Courier:
             await self.work()
             if self._flights:
                 await asyncio.wait(self._flights.values())
+
+    async def _recover(self) -> None:
+        """Make again at once what a process that died was making: its leases hold nobody back."""
+        store = self._ports.store
+        while marks := await store.read(lambda tx: tx.scan(LEASES, after(LEASES), BATCH_MAX)):
+            for mark, _ in marks:
+                await self._release(AGENDA + mark[len(LEASES) :])
+
+    async def _release(self, leased: bytes) -> None:
+        now = self._ports.clock.now()
+
+        def body(tx: Transaction) -> None:
+            raw = tx.get(leased)
+            _forget(tx, leased)
+            if raw is not None:
+                tx.set(_moved(leased, now), raw)
+
+        await self._ports.store.transact(body, _home(leased))
 
     async def _due(self) -> list[tuple[bytes, bytes]]:
         end = AGENDA + u64(int(self._ports.clock.now() * 1000) + 1)
@@ -303,6 +334,7 @@ class Courier:
                 return False
             tx.delete(key)
             tx.set(leased, raw)
+            tx.set(_mark(leased), b"")
             return True
 
         if not await store.transact(lease, home):
@@ -314,7 +346,7 @@ class Courier:
         except Exception as fault:
             await self._postpone(leased, delivery, fault)
         else:
-            await store.transact(lambda tx: tx.delete(leased), home)
+            await store.transact(lambda tx: _forget(tx, leased), home)
 
     async def _refuse(self, key: bytes, delivery: Delivery, call: Call, error: AwsError) -> None:
         """The target said no: tell the sender, which may post again, and forget the delivery."""
@@ -323,7 +355,7 @@ class Courier:
             if tx.get(key) is None:
                 return None
             running = call.begin()
-            tx.delete(key)
+            _forget(tx, key)
             _tell(tx, running, delivery, error)
             return running.run
 
@@ -344,7 +376,7 @@ class Courier:
 
         def body(tx: Transaction) -> None:
             if tx.get(key) is not None:
-                tx.delete(key)
+                _forget(tx, key)
                 tx.set(later, _encoder.encode(again))
 
         await self._ports.store.transact(body, _home(key))

@@ -141,9 +141,9 @@ def open(engine: str, folder: Path) -> Store:
 
 def homes_of(keys: Sequence[bytes], homes: Sequence[Home]) -> None:
     """Raise StrayWrite if one of `keys` is neither in one of `homes` nor in the agenda."""
-    from ogi.storage.keys import AGENDA
+    from ogi.storage.keys import AGENDA, LEASES
 
-    prefixes = (AGENDA, *(home.encode() + b"\x00" for home in homes))
+    prefixes = (AGENDA, LEASES, *(home.encode() + b"\x00" for home in homes))
     for key in keys:
         if not key.startswith(prefixes):
             raise StrayWrite(f"{key!r} is not in {homes}")

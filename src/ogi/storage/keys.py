@@ -14,6 +14,10 @@ from ogi.storage import Home
 AGENDA = b"\x00agenda\x00"
 """What must happen at a time, of all homes: AGENDA + u64(due in ms) + home + NUL + id."""
 
+LEASES = b"\x00leases\x00"
+"""Deliveries of the agenda that are being made outside of a transaction: LEASES + what is behind
+AGENDA in their key. Who opens the store makes them again at once: nobody else can be at it."""
+
 Part = str | bytes | int
 
 _U64 = struct.Struct(">Q")
