@@ -207,9 +207,6 @@ class Courier:
 
     async def work(self) -> bool:
         """Start what is due and wait for one to end; True if there may be more now."""
-        if not self._recovered:
-            await self._recover()
-            self._recovered = True
         due = await self._due()
         fresh = [entry for entry in due if entry[0] not in self._flights]
         room = IN_FLIGHT_MAX - len(self._flights)
@@ -273,6 +270,9 @@ class Courier:
         await self._ports.store.transact(body, _home(leased))
 
     async def _due(self) -> list[tuple[bytes, bytes]]:
+        if not self._recovered:
+            await self._recover()
+            self._recovered = True
         end = AGENDA + u64(int(self._ports.clock.now() * 1000) + 1)
         return await self._ports.store.read(
             lambda tx: tx.scan(AGENDA, end, BATCH_MAX + len(self._flights))
