@@ -22,7 +22,7 @@ from ogi.storage.keys import after, text, texts, u64
 NOISY_SHARE = 10
 """One in so many is a share that makes noisy."""
 NOISY_FLIGHT_MIN = 30
-BUSY_MS_MIN = 60_000
+BUSY_MS_MIN = 10_000
 """Processing time in all below which shares of it say nothing."""
 BUSY_HALVES_S = 60
 """Recent processing time counts half after so many seconds, a quarter after twice as many."""

@@ -42,7 +42,7 @@ SOURCES = Table("sqs.source", Source)
 def check(tx: Reader, queue: Queue, changed: Attributes) -> None:
     """Refuse a RedrivePolicy whose target is not there, of another type, or does not allow it."""
     policy = changed.redrive
-    if policy is None or policy == queue.attributes.redrive:
+    if policy is None:
         return
 
     def refusal(reason: str) -> InvalidParameterValue:

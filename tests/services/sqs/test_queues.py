@@ -1,0 +1,347 @@
+"""Queues: created, found, listed, changed, tagged, shared, purged, deleted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ogi.service import Principal
+from ogi.services.sqs import errors
+from tests.services.sqs.conftest import Client
+
+ARN = "arn:aws:sqs:eu-west-1:111122223333:orders"
+OTHER = Principal(kind="user", account="999988887777", arn="arn:aws:iam::999988887777:user/eve")
+
+
+async def test_a_queue_has_awss_defaults(sqs: Client, url: str) -> None:
+    assert url == "http://127.0.0.1:4566/111122223333/orders"
+    now = str(int(sqs.clock.now()))
+    assert await sqs.attributes(url) == {
+        "QueueArn": ARN,
+        "ApproximateNumberOfMessages": "0",
+        "ApproximateNumberOfMessagesNotVisible": "0",
+        "ApproximateNumberOfMessagesDelayed": "0",
+        "CreatedTimestamp": now,
+        "LastModifiedTimestamp": now,
+        "VisibilityTimeout": "30",
+        "MaximumMessageSize": "1048576",
+        "MessageRetentionPeriod": "345600",
+        "DelaySeconds": "0",
+        "ReceiveMessageWaitTimeSeconds": "0",
+        "SqsManagedSseEnabled": "true",
+    }
+
+
+async def test_a_fifo_queue_has_its_own_attributes(sqs: Client) -> None:
+    url = await sqs.queue("q.fifo", FifoQueue="true")
+    found = await sqs.attributes(url)
+    assert found["FifoQueue"] == "true"
+    assert found["ContentBasedDeduplication"] == "false"
+    assert found["DeduplicationScope"] == "queue"
+    assert found["FifoThroughputLimit"] == "perQueue"
+
+
+async def test_some_attributes_can_be_asked_for(sqs: Client, url: str) -> None:
+    assert await sqs.attributes(url, "VisibilityTimeout", "QueueArn") == {
+        "VisibilityTimeout": "30",
+        "QueueArn": ARN,
+    }
+    assert await sqs.get_queue_attributes(QueueUrl=url) == {}
+    with pytest.raises(errors.InvalidAttributeName, match="Unknown Attribute Nonsense"):
+        await sqs.attributes(url, "Nonsense")
+
+
+async def test_the_same_name_and_attributes_are_the_same_queue(sqs: Client) -> None:
+    url = await sqs.queue(VisibilityTimeout=10)
+    assert await sqs.queue(VisibilityTimeout=10) == url
+    assert await sqs.queue() == url
+    with pytest.raises(errors.QueueNameExists) as refused:
+        await sqs.queue(VisibilityTimeout=11)
+    assert refused.value.message == (
+        "A queue already exists with the same name and a different value for attribute "
+        "VisibilityTimeout"
+    )
+
+
+@pytest.mark.parametrize("name", ["a" * 80, "a-b_C9"])
+async def test_names_that_are_allowed(sqs: Client, name: str) -> None:
+    assert (await sqs.queue(name)).endswith(name)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 81, "a.b", "a b", "ä", "q.fifo"])
+async def test_names_that_are_not(sqs: Client, name: str) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match="1 to 80 in length"):
+        await sqs.queue(name)
+
+
+@pytest.mark.parametrize("name", ["q", ".fifo", "a" * 76 + ".fifo"])
+async def test_names_that_are_none_of_a_fifo_queue(sqs: Client, name: str) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match=r"must end with \.fifo suffix"):
+        await sqs.queue(name, FifoQueue="true")
+
+
+RANGES = {
+    "DelaySeconds": (0, 900),
+    "MaximumMessageSize": (1_024, 1_048_576),
+    "MessageRetentionPeriod": (60, 1_209_600),
+    "ReceiveMessageWaitTimeSeconds": (0, 20),
+    "VisibilityTimeout": (0, 43_200),
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+async def test_attributes_have_ranges(sqs: Client, url: str, name: str) -> None:
+    low, high = RANGES[name]
+    for value in (low, high):
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(value)})
+        assert (await sqs.attributes(url))[name] == str(value)
+    for bad in (str(low - 1), str(high + 1), "x", "", "1.5"):
+        with pytest.raises(errors.InvalidAttributeValue, match=f"Invalid value for the .* {name}"):
+            await sqs.set_queue_attributes(QueueUrl=url, Attributes={name: bad})
+
+
+@pytest.mark.parametrize("name", ["Nonsense", "QueueArn", "FifoQueue", "ContentBasedDeduplication"])
+async def test_what_cannot_be_set_is_refused(sqs: Client, url: str, name: str) -> None:
+    with pytest.raises(errors.InvalidAttributeName, match=f"Unknown Attribute {name}."):
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes={name: "true"})
+
+
+async def test_nothing_is_changed_when_one_attribute_is_bad(sqs: Client, url: str) -> None:
+    with pytest.raises(errors.InvalidAttributeValue):
+        await sqs.set_queue_attributes(
+            QueueUrl=url, Attributes={"DelaySeconds": "5", "VisibilityTimeout": "x"}
+        )
+    assert (await sqs.attributes(url))["DelaySeconds"] == "0"
+
+
+async def test_per_group_throughput_wants_per_group_deduplication(sqs: Client) -> None:
+    with pytest.raises(errors.InvalidAttributeValue, match="FifoThroughputLimit"):
+        await sqs.queue("q.fifo", FifoQueue="true", FifoThroughputLimit="perMessageGroupId")
+
+
+async def test_one_kind_of_encryption_at_a_time(sqs: Client, url: str) -> None:
+    with pytest.raises(errors.InvalidAttributeValue, match="one type of server-side encryption"):
+        await sqs.queue("x", KmsMasterKeyId="alias/k", SqsManagedSseEnabled="true")
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": "alias/k"})
+    found = await sqs.attributes(url)
+    assert found["KmsMasterKeyId"] == "alias/k"
+    assert found["KmsDataKeyReusePeriodSeconds"] == "300"
+    assert found["SqsManagedSseEnabled"] == "false"
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes={"SqsManagedSseEnabled": "true"})
+    assert "KmsMasterKeyId" not in await sqs.attributes(url)
+
+
+async def test_a_modification_is_dated(sqs: Client, url: str) -> None:
+    sqs.clock.advance(10)
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "1"})
+    found = await sqs.attributes(url)
+    assert int(found["LastModifiedTimestamp"]) == int(found["CreatedTimestamp"]) + 10
+
+
+async def test_a_queue_is_found_by_its_name(sqs: Client, url: str) -> None:
+    assert await sqs.get_queue_url(QueueName="orders") == {"QueueUrl": url}
+    with pytest.raises(errors.QueueDoesNotExist, match="The specified queue does not exist"):
+        await sqs.get_queue_url(QueueName="missing")
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.get_queue_url(QueueName="orders", QueueOwnerAWSAccountId="999988887777")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "https://sqs.eu-west-1.amazonaws.com/111122223333/orders",
+        "http://localhost:4566/111122223333/orders",
+        "http://localhost:4566/queue/111122223333/orders/",
+        "/111122223333/orders",
+    ],
+)
+async def test_the_host_of_a_url_does_not_matter(sqs: Client, url: str, form: str) -> None:
+    await sqs.send(form)
+    assert await sqs.bodies(url) == ["hello"]
+
+
+@pytest.mark.parametrize("form", ["nonsense", "http://host/orders", "http://host/12/orders", ""])
+async def test_what_is_no_queue_url_is_refused(sqs: Client, url: str, form: str) -> None:
+    with pytest.raises(errors.InvalidAddress, match="is not valid for this endpoint"):
+        await sqs.send(form)
+
+
+async def test_queues_are_listed_by_prefix_and_pages(sqs: Client) -> None:
+    urls = [await sqs.queue(name) for name in ("a", "b1", "b2", "b3", "c")]
+    assert (await sqs.list_queues())["QueueUrls"] == urls
+    assert (await sqs.list_queues(QueueNamePrefix="b"))["QueueUrls"] == urls[1:4]
+    assert await sqs.list_queues(QueueNamePrefix="x") == {}
+    first = await sqs.list_queues(QueueNamePrefix="b", MaxResults=2)
+    assert first["QueueUrls"] == urls[1:3]
+    rest = await sqs.list_queues(QueueNamePrefix="b", MaxResults=2, NextToken=first["NextToken"])
+    assert rest == {"QueueUrls": urls[3:4]}
+    assert "NextToken" not in await sqs.list_queues(MaxResults=5)
+    with pytest.raises(errors.InvalidParameterValue):
+        await sqs.list_queues(MaxResults=1_001)
+    with pytest.raises(errors.InvalidParameterValue):
+        await sqs.list_queues(MaxResults=1, NextToken="?")
+
+
+async def test_queues_of_other_accounts_and_regions_are_apart(sqs: Client, url: str) -> None:
+    there = sqs.world.caller(region="us-east-1")
+    assert await sqs.world.call_as(there, "sqs", "ListQueues") == {}
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.world.call_as(there, "sqs", "SendMessage", QueueUrl=url, MessageBody="x")
+
+
+async def test_tags_are_added_changed_and_removed(sqs: Client) -> None:
+    made = await sqs.create_queue(QueueName="orders", tags={"a": "1"})
+    url = made["QueueUrl"]
+    await sqs.tag_queue(QueueUrl=url, Tags={"a": "2", "b": ""})
+    assert await sqs.list_queue_tags(QueueUrl=url) == {"Tags": {"a": "2", "b": ""}}
+    await sqs.untag_queue(QueueUrl=url, TagKeys=["a", "missing"])
+    assert await sqs.list_queue_tags(QueueUrl=url) == {"Tags": {"b": ""}}
+    await sqs.untag_queue(QueueUrl=url, TagKeys=["b"])
+    assert await sqs.list_queue_tags(QueueUrl=url) == {}
+
+
+# -- purging and deleting -------------------------------------------------------------------------
+
+
+async def test_a_purge_empties_the_queue_at_once_and_leaves_no_rows(sqs: Client, url: str) -> None:
+    for n in range(600):
+        await sqs.send(url, DelaySeconds=n % 2)
+    (message, *_) = await sqs.receive(url)
+    await sqs.purge_queue(QueueUrl=url)
+    assert await sqs.counts(url) == (0, 0, 0)
+    assert await sqs.receive(url) == []
+    await sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    await sqs.send(url, "later")
+    await sqs.world.deliver()
+    assert sorted(key[8:9] for key in await sqs.rows(ARN)) == [b"b", b"c", b"r"]
+    sqs.clock.advance(60)
+    assert await sqs.bodies(url) == ["later"]
+
+
+async def test_a_second_purge_has_to_wait(sqs: Client, url: str) -> None:
+    await sqs.purge_queue(QueueUrl=url)
+    sqs.clock.advance(59)
+    with pytest.raises(errors.PurgeQueueInProgress) as refused:
+        await sqs.purge_queue(QueueUrl=url)
+    assert refused.value.message == (
+        "Only one PurgeQueue operation on orders is allowed every 60 seconds."
+    )
+    sqs.clock.advance(1)
+    await sqs.purge_queue(QueueUrl=url)
+
+
+async def test_a_deleted_queue_is_gone_and_its_name_free_after_a_minute(
+    sqs: Client, url: str
+) -> None:
+    await sqs.send(url)
+    await sqs.delete_queue(QueueUrl=url)
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.send(url)
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.delete_queue(QueueUrl=url)
+    sqs.clock.advance(59)
+    with pytest.raises(errors.QueueDeletedRecently, match="You must wait 60 seconds"):
+        await sqs.queue()
+    sqs.clock.advance(1)
+    await sqs.world.deliver()
+    assert await sqs.rows(ARN) == []
+    assert await sqs.queue() == url
+    assert await sqs.counts(url) == (0, 0, 0)
+
+
+# -- permissions ----------------------------------------------------------------------------------
+
+
+async def test_permissions_are_statements_of_the_policy(sqs: Client, url: str) -> None:
+    await sqs.add_permission(
+        QueueUrl=url, Label="one", AWSAccountIds=["999988887777"], Actions=["SendMessage"]
+    )
+    await sqs.add_permission(
+        QueueUrl=url, Label="two", AWSAccountIds=["999988887777", "222233334444"],
+        Actions=["ReceiveMessage", "DeleteMessage"],
+    )  # fmt: skip
+    policy = json.loads((await sqs.attributes(url))["Policy"])
+    assert policy["Statement"] == [
+        {
+            "Sid": "one",
+            "Effect": "Allow",
+            "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
+            "Action": "SQS:SendMessage",
+            "Resource": ARN,
+        },
+        {
+            "Sid": "two",
+            "Effect": "Allow",
+            "Principal": {
+                "AWS": ["arn:aws:iam::999988887777:root", "arn:aws:iam::222233334444:root"]
+            },
+            "Action": ["SQS:ReceiveMessage", "SQS:DeleteMessage"],
+            "Resource": ARN,
+        },
+    ]
+    await sqs.remove_permission(QueueUrl=url, Label="one")
+    await sqs.remove_permission(QueueUrl=url, Label="two")
+    assert "Policy" not in await sqs.attributes(url)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"Actions": ["Nonsense"]}, errors.InvalidParameterValue, "appropriate WSDL"),
+        ({"Actions": ["TagQueue"]}, errors.InvalidParameterValue, "Only the queue owner"),
+        ({"AWSAccountIds": ["12"]}, errors.InvalidParameterValue, "Unable to verify"),
+        ({"Label": "a b"}, errors.InvalidParameterValue, "1 to 80 in length"),
+        ({"Label": "taken"}, errors.InvalidParameterValue, "Already exists"),
+        ({"Actions": ["SendMessage"] * 8}, errors.OverLimit, "maximum allowed is 7"),
+    ],
+)
+async def test_a_bad_permission_is_refused(
+    sqs: Client, url: str, change: dict[str, Any], error: Any, sentence: str
+) -> None:
+    good = {"Label": "taken", "AWSAccountIds": ["999988887777"], "Actions": ["SendMessage"]}
+    await sqs.add_permission(QueueUrl=url, **good)
+    with pytest.raises(error, match=sentence):
+        await sqs.add_permission(QueueUrl=url, **{**good, "Label": "new", **change})
+
+
+async def test_a_label_that_is_not_there_cannot_be_removed(sqs: Client, url: str) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match="can't find label on existing policy"):
+        await sqs.remove_permission(QueueUrl=url, Label="x")
+
+
+@pytest.mark.parametrize("policy", ["nonsense", "{}", '{"Statement": []}', "x" * 9_000])
+async def test_a_policy_must_be_one(sqs: Client, url: str, policy: str) -> None:
+    with pytest.raises(errors.InvalidAttributeValue, match="for the parameter Policy"):
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+@pytest.mark.parametrize(
+    ("operation", "request_"),
+    [
+        ("DeleteQueue", {}),
+        ("SetQueueAttributes", {"Attributes": {"DelaySeconds": "1"}}),
+        ("TagQueue", {"Tags": {"a": "b"}}),
+        ("UntagQueue", {"TagKeys": ["a"]}),
+        ("ListQueueTags", {}),
+        ("AddPermission", {"Label": "x", "AWSAccountIds": ["1"], "Actions": ["*"]}),
+        ("RemovePermission", {"Label": "x"}),
+    ],
+)
+async def test_the_owners_actions_cannot_be_used_across_accounts(
+    sqs: Client, url: str, operation: str, request_: dict[str, Any]
+) -> None:
+    caller = sqs.world.caller(OTHER, account="999988887777")
+    with pytest.raises(errors.AccessDenied):
+        await sqs.world.call_as(caller, "sqs", operation, QueueUrl=url, **request_)
+
+
+async def test_another_account_that_is_allowed_uses_the_queue(sqs: Client, url: str) -> None:
+    caller = sqs.world.caller(OTHER, account="999988887777")
+    found = await sqs.world.call_as(
+        caller, "sqs", "GetQueueUrl", QueueName="orders", QueueOwnerAWSAccountId="111122223333"
+    )
+    assert found == {"QueueUrl": url}
+    await sqs.world.call_as(caller, "sqs", "SendMessage", QueueUrl=url, MessageBody="across")
+    assert await sqs.bodies(url) == ["across"]
