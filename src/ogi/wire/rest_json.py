@@ -77,10 +77,12 @@ class RestJsonProtocol:
 
     def _read_body(self, plan: _Plan, body: bytes, params: dict[str, Any]) -> None:
         payload = plan.payload
-        if payload.kind == "none" or not body:
-            return
         if payload.kind == "raw":
-            params[payload.member] = body
+            # An empty body is no payload, unless there has to be one.
+            if body or payload.member in plan.operation.input_required:
+                params[payload.member] = body
+        elif payload.kind == "none" or not body:
+            return
         elif payload.kind == "text":
             params[payload.member] = decode_text(body, SerializationException)
         elif plan.read is not None:

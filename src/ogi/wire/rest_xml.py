@@ -135,7 +135,7 @@ class RestXmlProtocol:
             params[payload.member] = request.body
             return
         body = body_bytes(request)
-        if plan.operation.checksum_required or body:
+        if body:
             digests.check(found.headers, body, required=plan.operation.checksum_required)
         if payload.kind == "none":
             return
