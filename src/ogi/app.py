@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import os
 import shutil
 import ssl
 import tempfile
@@ -26,6 +25,7 @@ from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.clock import SystemClock
 from ogi.deliveries import Courier
+from ogi.entropy import entropy
 from ogi.gateway.http import Server
 from ogi.gateway.pipeline import Pipeline
 from ogi.http import Request, Response
@@ -86,7 +86,7 @@ class Ogi:
                 traces=Traces(),
                 authorise=authorise,
                 services=services.load(),
-                random=os.urandom,
+                random=entropy,
                 sandbox=LocalSandbox(
                     settings.data / "sandbox",
                     endpoint=settings.endpoint,

@@ -7,13 +7,13 @@ service's operation is open to anonymous callers and then decides by policy.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from typing import Any
 
 from ogi import wire
 from ogi.access import authenticate
 from ogi.access.authenticate import Claim, Proved
+from ogi.entropy import entropy
 from ogi.errors import AwsError, InternalFailure
 from ogi.gateway import console
 from ogi.gateway.bodies import Disconnected, collect
@@ -124,7 +124,7 @@ class Pipeline:
 
 
 def _uuid() -> str:
-    raw = os.urandom(16).hex()
+    raw = entropy(16).hex()
     return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
 
 
@@ -136,5 +136,5 @@ def _trace(request: Request) -> str:
             name, _, value = part.strip().partition("=")
             if name == "Root" and 0 < len(value) <= 64:
                 return value
-    raw = os.urandom(12).hex()
+    raw = entropy(12).hex()
     return f"1-{int(time.time()):08x}-{raw}"

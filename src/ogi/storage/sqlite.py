@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ogi.storage import Bell, Home, Reader, Transaction
 from ogi.storage.bells import Bells
@@ -54,10 +54,10 @@ _SCAN = (
     " END FROM kv WHERE k >= ? AND k < ? ORDER BY k {} LIMIT ?"
 )
 _SCAN_UP, _SCAN_DOWN = _SCAN.format("ASC"), _SCAN.format("DESC")
-_PUT = (
-    "INSERT INTO kv VALUES (?, ?, ?) ON CONFLICT (k) DO UPDATE"
-    " SET v = excluded.v, large = excluded.large"
-)
+_UPDATE = " ON CONFLICT (k) DO UPDATE SET v = excluded.v, large = excluded.large"
+_ROWS = (128, 32, 8, 1)
+"""Rows in one statement. A statement lets go of the interpreter's lock once, so a commit of many
+rows asks for it a few times, not once a row: else a busy event loop makes it wait for each."""
 
 
 class DataFolderError(Exception):
@@ -238,28 +238,25 @@ class SqliteStore:
             return  # The loop was closed without `close`: the process is ending.
 
     def _write(self, changes: Changes) -> None:
-        gone: list[tuple[bytes]] = []
-        puts: list[tuple[bytes, bytes | None, int | None]] = []
-        large: list[tuple[int, bytes]] = []
+        gone: list[bytes] = []
+        puts: list[bytes | int | None] = []
+        large: list[bytes | int] = []
         for key in sorted(changes):
             value = changes[key]
             if value is None:
-                gone.append((key,))
+                gone.append(key)
             elif len(value) <= INLINE_BYTES_MAX:
-                puts.append((key, value, None))
+                puts += (key, value, None)
             else:
                 self._large_last += 1
-                large.append((self._large_last, value))
-                puts.append((key, None, self._large_last))
+                large += (self._large_last, value)
+                puts += (key, None, self._large_last)
         writer = self._writer
         writer.execute("BEGIN IMMEDIATE")
         try:
-            if gone:
-                writer.executemany("DELETE FROM kv WHERE k = ?", gone)
-            if large:
-                writer.executemany("INSERT INTO large VALUES (?, ?)", large)
-            if puts:
-                writer.executemany(_PUT, puts)
+            _in_chunks(writer, "DELETE FROM kv WHERE k IN ({})", "?", gone, 1)
+            _in_chunks(writer, "INSERT INTO large VALUES {}", "(?,?)", large, 2)
+            _in_chunks(writer, "INSERT INTO kv VALUES {}" + _UPDATE, "(?,?,?)", puts, 3)
             writer.execute("COMMIT")
         except BaseException:
             if writer.in_transaction:
@@ -269,6 +266,20 @@ class SqliteStore:
     def _empty(self) -> None:
         # Dropping is fast at any size; deleting rows would run the triggers for each.
         _atomically(self._writer, ("DROP TABLE kv", "DROP TABLE large", *_SCHEMA))
+
+
+def _in_chunks(
+    connection: sqlite3.Connection, statement: str, row: str, values: list[Any], width: int
+) -> None:
+    """Run `statement` on all rows of `values`, which lie one after the other, `width` each."""
+    at, end = 0, len(values)
+    for rows in _ROWS:
+        step = rows * width
+        if end - at >= step:
+            text = statement.format(",".join([row] * rows))
+            while end - at >= step:
+                connection.execute(text, values[at : at + step])
+                at += step
 
 
 def _atomically(connection: sqlite3.Connection, statements: Iterable[str]) -> None:

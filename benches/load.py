@@ -1,0 +1,172 @@
+"""A load generator that costs little beside the server: requests are signed and rendered before
+the clock starts, connections are kept alive, and an answer is read only as far as it must be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlsplit
+
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+
+@dataclass(frozen=True)
+class Target:
+    """An endpoint and the credentials to sign with."""
+
+    endpoint: str
+    key: str = "test"
+    secret: str = "test"
+    region: str = "eu-west-1"
+
+    def render(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes = b"",
+    ) -> bytes:
+        """One signed request as bytes."""
+        parts = urlsplit(self.endpoint)
+        request = AWSRequest(
+            method, f"{self.endpoint}{path}", data=body,
+            headers={**headers, "Host": parts.netloc},
+        )  # fmt: skip
+        auth = S3SigV4Auth if service == "s3" else SigV4Auth
+        auth(Credentials(self.key, self.secret), service, self.region).add_auth(request)
+        lines = [f"{method} {path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        lines += [f"Content-Length: {len(body)}", "", ""]
+        return "\r\n".join(lines).encode() + body
+
+    def json(self, service: str, target: str, body: bytes, version: str = "1.0") -> bytes:
+        headers = {"Content-Type": f"application/x-amz-json-{version}", "X-Amz-Target": target}
+        return self.render(service, "POST", "/", headers, body)
+
+    def query(self, service: str, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        return self.render(service, "POST", "/", headers, body)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        parts = urlsplit(self.endpoint)
+        return parts.hostname or "127.0.0.1", parts.port or 80
+
+
+@dataclass
+class Outcome:
+    """What a run of load measured; times in seconds."""
+
+    requests: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """The latency in milliseconds below which this share of the answers came."""
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1e3
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection with one request under way."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._answer: asyncio.Future[tuple[int, bytes]] | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def ask(self, request: bytes) -> asyncio.Future[tuple[int, bytes]]:
+        """Send; the answer is (status, body)."""
+        assert self._transport is not None
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = bytes(self._buffer[:end]).lower()
+        at = head.find(b"content-length:")
+        if at < 0:
+            if b"transfer-encoding: chunked" in head and not self._buffer.endswith(b"0\r\n\r\n"):
+                return
+            length = len(self._buffer) - end - 4
+        else:
+            stop = head.find(b"\r\n", at)
+            length = int(head[at + 15 : stop if stop > 0 else None])
+        if len(self._buffer) < end + 4 + length:
+            return
+        body = bytes(self._buffer[end + 4 : end + 4 + length])
+        status = int(head[9:12])
+        self._buffer.clear()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((status, body))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError())
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connect(target: Target) -> Connection:
+    host, port = target.address
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port)
+    return connection
+
+
+async def repeat(
+    target: Target,
+    requests: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    seen: Callable[[bytes], None] | None = None,
+) -> Outcome:
+    """Send `requests` over and over on so many connections; `seen` gets each body."""
+    outcome = Outcome()
+    clients = [await connect(target) for _ in range(connections)]
+    source = _cycle(requests)
+    began = time.perf_counter()
+    until = began + seconds
+
+    async def client(connection: Connection) -> None:
+        while (sent := time.perf_counter()) < until:
+            status, body = await connection.ask(next(source))
+            outcome.latencies.append(time.perf_counter() - sent)
+            outcome.requests += 1
+            if status >= 300:
+                outcome.failures += 1
+                if outcome.failures == 1:
+                    print("first failure:", status, body[:300])
+            elif seen is not None:
+                seen(body)
+
+    await asyncio.gather(*(client(c) for c in clients))
+    outcome.seconds = time.perf_counter() - began
+    for connection in clients:
+        connection.close()
+    return outcome
+
+
+def _cycle(requests: Sequence[bytes]) -> Iterator[bytes]:
+    while True:
+        yield from requests
