@@ -1,4 +1,4 @@
-"""The vectors that AWS publishes: its signing test suite, and the S3 reference's worked examples."""
+"""What AWS publishes to test against: its signing test suite, and S3's worked examples."""
 
 from __future__ import annotations
 

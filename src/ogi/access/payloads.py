@@ -69,6 +69,20 @@ def decoded_length(request: Request) -> int:
     return int(text)
 
 
+def anonymous(request: Request) -> tuple[Body, list[tuple[str, str]]]:
+    """The body of a request that nobody signed, without its framing, and its trailing headers.
+
+    SDKs frame a body to send its checksum behind it, signed or not.
+    """
+    trailers: list[tuple[str, str]] = []
+    if request.header("x-amz-content-sha256") != Mode.UNSIGNED_TRAILER.value:
+        return request.body, trailers
+    length = decoded_length(request)
+    decoder = Decoder(length, None, _names(request.header("x-amz-trailer")))
+    decoder.trailers = trailers
+    return _read(request.body, decoder, length, trailers), trailers
+
+
 def proved(
     body: Body,
     *,
@@ -92,19 +106,26 @@ def proved(
     else:
         assert length is not None
         signed = mode is not Mode.UNSIGNED_TRAILER
-        names = frozenset(name.strip().lower() for name in declared.split(",") if name.strip())
         decoder = Decoder(
             length,
             Signatures(key, amz_date, scope, seed) if signed else None,
-            None if mode is Mode.CHUNKED else names,
+            None if mode is Mode.CHUNKED else _names(declared),
         )
         decoder.trailers = trailers
         proof = decoder
-    if isinstance(body, bytes):
-        data = b"".join(proof.feed(body))
-        proof.finish()
-        return data
-    return Proved(body, proof, length, trailers)
+    return _read(body, proof, length, trailers)
+
+
+def _names(declared: str) -> frozenset[str]:
+    return frozenset(name.strip().lower() for name in declared.split(",") if name.strip())
+
+
+def _read(body: Body, proof: Proof, length: int | None, trailers: list[tuple[str, str]]) -> Body:
+    if not isinstance(body, bytes):
+        return Proved(body, proof, length, trailers)
+    data = b"".join(proof.feed(body))
+    proof.finish()
+    return data
 
 
 class Proof(Protocol):

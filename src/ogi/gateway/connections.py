@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, cast
 
 import httptools
 
 from ogi.gateway import heads
+from ogi.gateway.answers import Writer
 from ogi.gateway.bodies import Disconnected, IncompleteBody, RequestTimeout, Stream
 from ogi.gateway.heads import Refused
 from ogi.http import Body, Request, Response
@@ -31,8 +31,6 @@ DISCARDED_BYTES_MAX = 256 * 1024
 """What is read and thrown away of a body that the handler did not want, to keep the connection."""
 LINGER_S = 5.0
 """How long a client may go on sending after the last answer, so that it gets to read it."""
-WRITE_BYTES_HIGH = 256 * 1024
-COALESCED_BYTES_MAX = 64 * 1024
 NAMES_MAX = 1_000
 
 BETWEEN, HEAD, BODY = 0, 1, 2
@@ -49,50 +47,16 @@ def _lower(name: bytes) -> str:
     return text
 
 
-def _length(response: Response) -> int | None:
-    for name, value in response.headers:
-        if name.lower() == "content-length":
-            return int(value)
-    return None
-
-
 class Connection(asyncio.Protocol):
     __slots__ = (
-        "_block",
-        "_deaf",
-        "_drained",
-        "_expectant",
-        "_fed",
-        "_fields",
-        "_fresh",
-        "_headers",
-        "_holds",
-        "_keep",
-        "_length",
-        "_linger",
-        "_loop",
-        "_method",
-        "_modern",
-        "_parser",
-        "_parts",
-        "_path",
-        "_peer",
-        "_pending",
-        "_query",
-        "_queue_held",
-        "_secure",
-        "_server",
-        "_stage",
-        "_stream",
-        "_transport",
-        "_unsent",
-        "_upgrading",
-        "_url",
-        "_waiting",
-        "task",
+        "_alone", "_block", "_deaf", "_expectant", "_fed", "_fields", "_fresh", "_headers",
+        "_holds", "_keep", "_length", "_linger", "_loop", "_method", "_modern", "_parser", "_parts",
+        "_path", "_peer", "_query", "_queue_held", "_secure", "_server", "_stage", "_stream",
+        "_transport", "_unsent", "_upgrading", "_url", "_waiting", "_writer", "task",
     )  # fmt: skip
 
     _transport: asyncio.Transport
+    _writer: Writer
 
     def __init__(self, server: Server, secure: bool) -> None:
         self._server = server
@@ -105,14 +69,13 @@ class Connection(asyncio.Protocol):
         self._queue_held = False
         self._holds = 0
         self._deaf = False
-        self._drained: asyncio.Future[None] | None = None
-        self._pending = False
         self._unsent = 0
         self._linger: asyncio.TimerHandle | None = None
         # The request that is arriving:
         self._stage = BETWEEN
         self._fresh = False
         self._block = 0
+        self._alone = True
         self._fed = 0
         self._url = b""
         self._fields: list[tuple[str, str]] = []
@@ -129,13 +92,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's.
         self._transport = transport = cast("asyncio.Transport", transport)
+        self._writer = Writer(transport)
         if not self._server.admit(self):
             self._deaf = True
             transport.abort()
             return
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
-        transport.set_write_buffer_limits(high=WRITE_BYTES_HIGH)
         self._server.idle.begin(self, self._loop.time())
 
     def data_received(self, data: bytes) -> None:
@@ -143,9 +106,14 @@ class Connection(asyncio.Protocol):
             return
         self._server.idle.end(self)
         self._block = len(data)
+        self._alone = True
         self._parse(data)
-        if self._stage and not self._deaf:
+        if self._deaf:
+            return
+        if self._stage:
             self._incomplete()
+        elif self.task is None:
+            self._server.idle.begin(self, self._loop.time())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deaf = True
@@ -154,19 +122,17 @@ class Connection(asyncio.Protocol):
             self._linger.cancel()
         if self._stream is not None:
             self._stream.fail(Disconnected())
-        self.resume_writing()
+        self._writer.drained()
         if self.task is not None:
             self.task.cancel()
 
     def pause_writing(self) -> None:
-        self._pending = True
+        self._writer.full = True
         self._watch_writing()
 
     def resume_writing(self) -> None:
-        self._pending = False
         self._server.writes.end(self)
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self._writer.drained()
 
     # -- the parser calls, within _parse ----------------------------------------------------
 
@@ -216,6 +182,7 @@ class Connection(asyncio.Protocol):
         if self._upgrading:
             return
         self._stage = BETWEEN
+        self._alone = False
         stream = self._stream
         if stream is None and self._fields:
             stream = self._begin_stream()
@@ -271,7 +238,8 @@ class Connection(asyncio.Protocol):
         server = self._server
         if self._stage == HEAD:
             # What came before this request in its first block is not counted.
-            self._fed = self._head_size() if self._fresh else self._fed + self._block
+            whole = self._alone or not self._fresh
+            self._fed += self._block if whole else self._head_size()
             self._fresh = False
             if self._fed > server.settings.header_bytes_max:
                 self._refuse(self._too_large())
@@ -295,7 +263,7 @@ class Connection(asyncio.Protocol):
         return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._fields)
 
     def _check_head_size(self) -> None:
-        if self._fed + self._head_size() > self._server.settings.header_bytes_max:
+        if self._head_size() > self._server.settings.header_bytes_max:
             raise self._too_large()
 
     def _too_large(self) -> Refused:
@@ -319,8 +287,11 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refused: Refused) -> None:
         """Answer in turn, and read no more."""
+        if self._deaf:
+            return
         self._deaf = True
         self._server.heads.end(self)
+        self._server.bodies.end(self)
         if self._stream is not None:
             self._stream.fail(IncompleteBody())
         else:
@@ -379,7 +350,7 @@ class Connection(asyncio.Protocol):
     # -- answering --------------------------------------------------------------------------
 
     async def _serve(self) -> None:
-        waiting = self._waiting
+        waiting, writer = self._waiting, self._writer
         try:
             while waiting:
                 request, keep, modern = waiting.popleft()
@@ -387,7 +358,7 @@ class Connection(asyncio.Protocol):
                     self._queue_held = False
                     self.release()
                 if isinstance(request, Refused):
-                    self._write_whole(request.response(), "GET", False, modern)
+                    writer.whole(request.response(), "GET", False, modern)
                     self._finish()
                     return
                 response = await self._response(request)
@@ -397,14 +368,14 @@ class Connection(asyncio.Protocol):
                     body.discard()
                 keep = keep and not self._server.draining
                 if isinstance(response.body, bytes):
-                    self._write_whole(response, request.method, keep, modern)
+                    writer.whole(response, request.method, keep, modern)
                 else:
-                    keep = await self._write_stream(response, request.method, keep, modern)
+                    keep = await writer.streamed(response, request.method, keep, modern)
                 if not keep:
                     self._finish(lingers=isinstance(body, Stream) and not body.ended)
                     return
-                if self._pending:
-                    await self._writable()
+                if writer.full:
+                    await writer.writable()
             if self._stage == BETWEEN:
                 self._server.idle.begin(self, self._loop.time())
         finally:
@@ -419,6 +390,8 @@ class Connection(asyncio.Protocol):
                 raise
             # Something within the handler was cancelled, not the request.
             log.exception("handler was cancelled from within")
+        except Disconnected:
+            raise asyncio.CancelledError from None
         except Exception:
             log.exception("handler failed")
         return heads.plain(500, "The server failed.")
@@ -427,80 +400,6 @@ class Connection(asyncio.Protocol):
         """Whether what the handler left of the body is worth reading for the next request."""
         outstanding = body.outstanding
         return not body.expectant and outstanding is not None and outstanding <= DISCARDED_BYTES_MAX
-
-    def _write_whole(self, response: Response, method: str, keep: bool, modern: bool) -> None:
-        body = response.body
-        assert isinstance(body, bytes)
-        bare = response.status in heads.WITHOUT_BODY
-        head = heads.render(
-            response, length=None if bare else len(body), chunked=False, keep=keep, modern=modern
-        )
-        if bare or method == "HEAD" or not body:
-            self._transport.write(head)
-        elif len(body) <= COALESCED_BYTES_MAX:
-            self._transport.write(head + body)
-        else:
-            self._transport.writelines((head, body))
-
-    async def _write_stream(
-        self, response: Response, method: str, keep: bool, modern: bool
-    ) -> bool:
-        """Returns whether the connection can be kept."""
-        chunks = response.body
-        assert not isinstance(chunks, bytes)
-        try:
-            return await self._write_chunks(response, chunks, method, keep, modern)
-        except Exception:
-            # The head is out; a cut connection is the only way left to say that the body is not
-            # complete.
-            log.exception("answer failed midway")
-            self._transport.abort()
-            return False
-        finally:
-            if isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()
-
-    async def _write_chunks(
-        self,
-        response: Response,
-        chunks: AsyncIterator[bytes],
-        method: str,
-        keep: bool,
-        modern: bool,
-    ) -> bool:
-        length = _length(response)
-        bare = method == "HEAD" or response.status in heads.WITHOUT_BODY
-        chunked = length is None and modern and not bare
-        keep = keep and (length is not None or modern)
-        head = heads.render(response, length=None, chunked=chunked, keep=keep, modern=modern)
-        transport = self._transport
-        if bare:
-            transport.write(head)
-            return keep
-        sent = 0
-        async for chunk in chunks:
-            if not chunk:
-                continue
-            sent += len(chunk)
-            framed = (b"%x\r\n" % len(chunk), chunk, b"\r\n") if chunked else (chunk,)
-            transport.writelines((head, *framed) if head else framed)
-            head = b""
-            if self._pending:
-                await self._writable()
-        if length is not None and sent != length:
-            raise ValueError(f"the answer's body has {sent} bytes, its head says {length}")
-        end = head + b"0\r\n\r\n" if chunked else head
-        if end:
-            transport.write(end)
-        return keep
-
-    async def _writable(self) -> None:
-        """Return when the client has taken most of what was written."""
-        self._drained = self._loop.create_future()
-        try:
-            await self._drained
-        finally:
-            self._drained = None
 
     def _watch_writing(self) -> None:
         self._unsent = self._transport.get_write_buffer_size()
