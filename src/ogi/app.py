@@ -20,7 +20,7 @@ from typing import Any
 
 import yaml
 
-from ogi import credentials_file, services, storage, vault
+from ogi import connection_file, services, storage, vault
 from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.clock import SystemClock
@@ -164,7 +164,8 @@ async def _prepare(ports: Ports) -> None:
     # Read back rather than kept from above: an earlier start may have ended between the two.
     key = await ports.store.read(lambda tx: seeds.admin_key(tx, ports.vault, settings.account))
     if key is not None:
-        credentials_file.write(settings.data, *key)
+        connection = connection_file.Connection(settings.endpoint, settings.region, *key)
+        connection_file.write(settings.data, connection)
     for service in ports.services.values():
         if service.prepare is not None:
             await service.prepare(ports)

@@ -1,0 +1,84 @@
+"""`ogi serve`: run the server until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+
+from ogi.settings import Settings
+
+SWITCH_S = 0.0005
+"""How long a thread keeps the interpreter's lock: the commit thread must not wait for 5 ms."""
+
+_HELP = {field.name: field.metadata["help"] for field in fields(Settings)}
+
+
+def _path(**rest: Any) -> click.Path:
+    return click.Path(path_type=Path, **rest)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help=_HELP["host"])
+@click.option("--port", default=4566, show_default=True, help=_HELP["port"])
+@click.option("--data", default=Path(".ogi"), show_default=True, type=_path(), help=_HELP["data"])
+@click.option("--ephemeral", is_flag=True, help=_HELP["ephemeral"])
+@click.option("--account", default="000000000000", show_default=True, help=_HELP["account"])
+@click.option("--region", default="us-east-1", show_default=True, help=_HELP["region"])
+@click.option("--credentials", metavar="KEY:SECRET", default="", help=_HELP["credentials"])
+@click.option("--force-weak-credentials", is_flag=True, help=_HELP["force_weak_credentials"])
+@click.option("--seed", type=_path(exists=True, dir_okay=False), help=_HELP["seed"])
+@click.option("--tls-certificate", type=_path(exists=True), help=_HELP["tls_certificate"])
+@click.option("--tls-key", type=_path(exists=True), help=_HELP["tls_key"])
+@click.option("--require-isolation", is_flag=True, help=_HELP["require_isolation"])
+@click.option(
+    "--function-network", type=click.Choice(["ogi", "host"]), default="ogi", show_default=True,
+    help=_HELP["function_network"],
+)  # fmt: skip
+@click.option("--endpoint", metavar="URL", default="", help=_HELP["endpoint"])
+@click.option("--log-level", default="WARNING", show_default=True,
+              type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
+def serve(log_level: str, **options: Any) -> None:
+    """Start the server.
+
+    Prints one line with the endpoint when it is ready. SIGTERM lets requests in progress end and
+    exits with 0. What was acknowledged is on disk, so that even SIGKILL loses nothing.
+    """
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if options["credentials"] and ":" not in options["credentials"]:
+        raise click.BadParameter("give KEY:SECRET, e.g. test:test", param_hint="--credentials")
+    sys.setswitchinterval(SWITCH_S)
+    code = uvloop.run(_run(Settings(**options)))
+    raise SystemExit(code)
+
+
+async def _run(settings: Settings) -> int:
+    from ogi.app import Ogi, StartError
+    from ogi.storage.sqlite import DataFolderError
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        ogi = await Ogi.start(settings)
+    except (StartError, DataFolderError) as error:
+        click.echo(f"ogi: {error}", err=True)
+        return 1
+    sandbox = ogi.ports.sandbox
+    if sandbox is not None:
+        alarming = sandbox.isolation == "process"
+        click.secho(sandbox.describe(), err=True, fg="red" if alarming else None, bold=alarming)
+    fate = ", removed at the end" if settings.ephemeral else ""
+    click.echo(f"Ogi is ready at {ogi.endpoint} (data in {ogi.settings.data}{fate})")
+    await stop.wait()
+    click.echo("Stopping: requests in progress may end.", err=True)
+    await ogi.stop()
+    return 0
