@@ -1,0 +1,157 @@
+"""SQS on a store that fails before and after the commit: what was acknowledged is kept.
+
+Producers and consumers repeat what failed, as real clients do. Standard: every acknowledged message
+is handled at least once. FIFO: with deduplication every message is handled once, in its order.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+import pytest
+
+from ogi.errors import AwsError
+from ogi.storage import Bell, Home, Reader, Transaction
+from ogi.storage.memory import MemoryStore
+from tests.services.sqs.conftest import Client
+from tests.world import World
+
+T = TypeVar("T")
+
+
+class Fault(Exception):
+    """The store failed; whether the transaction committed is not known to whoever asked."""
+
+
+class FaultyStore:
+    """The memory engine behind a line that breaks: requests get lost, and answers do."""
+
+    def __init__(self, seed: int) -> None:
+        self._store = MemoryStore(reruns=1)
+        self._random = random.Random(seed)
+        self.faulty = True
+
+    async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
+        if self.faulty and self._random.random() < 0.15:
+            raise Fault("before")
+        result = await self._store.transact(body, home, *also)
+        if self.faulty and self._random.random() < 0.15:
+            raise Fault("after")
+        return result
+
+    async def read(self, body: Callable[[Reader], T]) -> T:
+        return await self._store.read(body)
+
+    def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
+        return self._store.listen(bell)
+
+    async def reset(self) -> None:
+        await self._store.reset()
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+async def _persist(ask: Callable[[], Any]) -> Any:
+    """Repeat until it is acknowledged or refused."""
+    while True:
+        try:
+            return await ask()
+        except Fault:
+            continue
+
+
+async def _try_to_delete(sqs: Client, url: str, message: dict[str, Any]) -> bool:
+    try:
+        await _persist(
+            lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        )
+    except AwsError:
+        return False
+    return True
+
+
+@pytest.fixture(params=range(12))
+def sqs(request: pytest.FixtureRequest) -> Client:
+    return Client(World("sqs", store=FaultyStore(request.param)))
+
+
+async def _create(sqs: Client, name: str, **attributes: str) -> str:
+    sqs.world.store.faulty = False  # type: ignore[attr-defined]
+    url = await sqs.queue(name, **attributes)
+    sqs.world.store.faulty = True  # type: ignore[attr-defined]
+    return url
+
+
+async def test_every_acknowledged_message_is_handled(sqs: Client) -> None:
+    url = await _create(sqs, "q", VisibilityTimeout="10")
+    chance = random.Random(1)
+    acknowledged: list[str] = []
+    handled: list[str] = []
+    for turn in range(400):
+        if turn < 150:
+            delay = chance.choice([0, 0, 3])
+            try:
+                await sqs.send(url, str(turn), DelaySeconds=delay)
+                acknowledged.append(str(turn))
+            except Fault:
+                pass
+        try:
+            found = await sqs.receive(url, chance.randint(1, 10))
+        except Fault:
+            found = []
+        for message in found:
+            if chance.random() < 0.7 and await _try_to_delete(sqs, url, message):
+                handled.append(message["Body"])
+        sqs.clock.advance(0.5)
+        if turn % 3 == 0:
+            await _persist(sqs.world.deliver)
+    assert set(acknowledged) <= set(handled)
+    assert await sqs.counts(url) == (0, 0, 0)
+    await _ended(sqs, url)
+
+
+async def test_a_fifo_queue_delivers_once_and_in_order(sqs: Client) -> None:
+    url = await _create(sqs, "q.fifo", FifoQueue="true", VisibilityTimeout="10")
+    chance = random.Random(2)
+    sent: dict[str, list[str]] = {"a": [], "b": [], "c": []}
+    handled: dict[str, list[str]] = {"a": [], "b": [], "c": []}
+    for turn in range(700):
+        if turn < 120:
+            group = chance.choice("abc")
+            body = str(turn)
+            await _persist(
+                lambda body=body, group=group: sqs.send(
+                    url, body, MessageGroupId=group, MessageDeduplicationId=body
+                )
+            )
+            sent[group].append(body)
+        try:
+            found = await sqs.receive(url, chance.randint(1, 10), AttributeNames=["MessageGroupId"])
+        except Fault:
+            found = []
+        for message in found:
+            # A consumer that dies leaves the rest of its batch behind, in order.
+            if chance.random() < 0.2 or not await _try_to_delete(sqs, url, message):
+                break
+            handled[message["Attributes"]["MessageGroupId"]].append(message["Body"])
+        sqs.clock.advance(0.5)
+        if turn % 3 == 0:
+            await _persist(sqs.world.deliver)
+    assert handled == sent
+    assert await sqs.counts(url) == (0, 0, 0)
+    await _ended(sqs, url)
+
+
+async def _ended(sqs: Client, url: str) -> None:
+    """When all is over, nothing is left but the ledger."""
+    sqs.world.store.faulty = False  # type: ignore[attr-defined]
+    for _ in range(4):
+        sqs.clock.advance(300)
+        await sqs.world.deliver()
+    name = url.rsplit("/", 1)[1]
+    rows = await sqs.rows(f"arn:aws:sqs:eu-west-1:111122223333:{name}")
+    assert [key[8:] for key in rows] == [b"c"]
