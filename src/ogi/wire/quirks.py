@@ -190,6 +190,10 @@ S3_HEADER_NOT_LATIN = "Header value cannot be represented using ISO-8859-1."
 
 S3_CHECKSUM_MISSING = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
 
+S3_SUMS_OF_OBJECT = frozenset({"CompleteMultipartUpload"})
+"""Their x-amz-checksum-* headers are of the object that is made, not of the body: API page of
+CompleteMultipartUpload."""
+
 S3_ALWAYS_CONSUMED = frozenset({"list-type"})
 """A sub-resource by the model, but `list-type=1` is just the first ListObjects."""
 
