@@ -47,6 +47,8 @@ KINDS = {
 class Refused(errors.InvalidArgument):
     """Unable to validate the following destination configurations"""
 
+    code = "InvalidArgument"
+
 
 def rules_of(call: Call, configuration: Fields, bucket: Bucket) -> tuple[Rule, ...]:
     """The rules in a NotificationConfiguration, if they are possible together."""
