@@ -107,7 +107,7 @@ def _owner(tx: Reader, call: Call, service: Service, resource: str) -> str:
     parts = resource.split(":", 5)
     if len(parts) != 6:
         return call.account
-    if parts[4]:
+    if parts[4] and parts[4] != "aws":  # AWS's own managed policies are everybody's.
         return parts[4]
     owner = None if service.owner_of is None else service.owner_of(tx, resource)
     return owner or call.account

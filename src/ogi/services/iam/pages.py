@@ -69,6 +69,6 @@ def _start(request: Fields) -> bytes | None:
     if marker is None:
         return None
     try:
-        return base64.urlsafe_b64decode(marker.encode())
+        return base64.b64decode(marker.encode(), b"-_", validate=True)
     except (binascii.Error, ValueError):
         raise ValidationError("Invalid Marker.") from None
