@@ -89,6 +89,11 @@ class Claim:
         return self._scope.date
 
     @property
+    def signed_headers(self) -> frozenset[str]:
+        """Their names, lower case."""
+        return self._scope.names
+
+    @property
     def family(self) -> Family:
         """In whose words to refuse it."""
         return scopes.family(self._request, self._scope.service)
