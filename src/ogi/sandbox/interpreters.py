@@ -90,7 +90,7 @@ def _candidates() -> Iterator[str]:
 
 
 def _readable(folder: Path) -> bool:
-    return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+    return os.access(folder, os.R_OK | os.X_OK) and folder.is_dir()
 
 
 def _query(path: str) -> Interpreter | None:

@@ -1,0 +1,183 @@
+"""Lambda's actions that run functions, in AWS's words."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+
+import msgspec
+
+from ogi.errors import unsupported
+from ogi.service import Call, Fields
+from ogi.services.lambda_ import events, functions, runs
+from ogi.services.lambda_.errors import (
+    InvalidParameterValueException,
+    InvalidRequestContentException,
+    RequestTooLargeException,
+    ResourceNotFoundException,
+)
+from ogi.services.lambda_.names import LATEST, Target, home_of, on_qualified, target_of
+from ogi.services.lambda_.records import EVENT_CONFIGS, EventConfig
+from ogi.services.lambda_.service import SERVICE
+from ogi.storage import Reader, Transaction
+
+REQUEST_BYTES_MAX = 6_291_456
+EVENT_BYTES_MAX = 1_048_576
+"""Invoke, API reference: 6 MB, for asynchronous ones 1 MB."""
+CONTEXT_BYTES_MAX = 3_583
+"""Of X-Amz-Client-Context, in base64 (Invoke, API reference)."""
+
+
+@SERVICE.operation(
+    on=on_qualified,
+    action="InvokeFunction",
+    unsupported=("DurableExecutionName", "TenantId"),
+)
+async def invoke(call: Call, request: Fields) -> Fields:
+    wanted = target_of(call, request)
+    kind = request.get("InvocationType") or "RequestResponse"
+    payload: bytes = request.get("Payload") or b""
+    limit = EVENT_BYTES_MAX if kind == "Event" else REQUEST_BYTES_MAX
+    if len(payload) > limit:
+        raise RequestTooLargeException.of(limit)
+    _check_json(payload)
+    found = await call.read(lambda tx: runs.find(tx, wanted))
+    if kind == "DryRun":
+        return {"StatusCode": 204, "ExecutedVersion": found.version.version}
+    payload = payload or b"{}"
+    request_id = call.request_id or call.new_id()
+    if kind == "Event":
+        await call.transact(
+            lambda tx, running: _accept(tx, running, wanted, payload, request_id), wanted.data
+        )
+        return {"StatusCode": 202, "Payload": b""}
+    outcome = await runs.of(call.ports).attended(
+        call, found, payload, request_id=request_id, client_context=_client_context(request)
+    )
+    result: Fields = {
+        "StatusCode": 200,
+        "ExecutedVersion": found.version.version,
+        "Payload": outcome.payload,
+    }
+    if outcome.error:
+        result["FunctionError"] = outcome.error
+    if request.get("LogType") == "Tail":
+        result["LogResult"] = base64.b64encode(outcome.tail).decode()
+    return result
+
+
+def _accept(tx: Transaction, call: Call, target: Target, payload: bytes, request_id: str) -> None:
+    functions.find_version(tx, target)
+    events.accept(tx, call, target, payload, request_id)
+
+
+def _check_json(payload: bytes) -> None:
+    if payload:
+        try:
+            msgspec.json.decode(payload, type=msgspec.Raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidRequestContentException(
+                f"Could not parse request body into json: {error}"
+            ) from error
+
+
+def _client_context(request: Fields) -> str:
+    """JSON, from base64."""
+    given: str = request.get("ClientContext") or ""
+    if not given:
+        return ""
+    try:
+        said = json.loads(base64.b64decode(given, validate=True))
+    except (binascii.Error, ValueError) as error:
+        raise InvalidRequestContentException(
+            "Client context must be a valid Base64-encoded JSON object."
+        ) from error
+    if len(given) > CONTEXT_BYTES_MAX:
+        raise InvalidRequestContentException(
+            f"Client context must be at most {CONTEXT_BYTES_MAX} bytes."
+        )
+    # One line of ASCII, since it reaches the runtime as a header.
+    return json.dumps(said)
+
+
+# -- how asynchronous events are tried again -------------------------------------------------------
+
+
+def _check_destinations(request: Fields) -> None:
+    destinations = request.get("DestinationConfig") or {}
+    for name in ("OnSuccess", "OnFailure"):
+        if (destinations.get(name) or {}).get("Destination"):
+            raise unsupported(f"the member DestinationConfig.{name} of asynchronous invocation")
+
+
+def _qualifier(wanted: Target) -> str:
+    return wanted.qualifier or LATEST
+
+
+def _described(wanted: Target, config: EventConfig) -> Fields:
+    result: Fields = {
+        "LastModified": config.modified,
+        "FunctionArn": f"{wanted.arn}:{_qualifier(wanted)}",
+        "DestinationConfig": {"OnSuccess": {}, "OnFailure": {}},
+    }
+    if config.retries_max is not None:
+        result["MaximumRetryAttempts"] = config.retries_max
+    if config.age_s_max is not None:
+        result["MaximumEventAgeInSeconds"] = config.age_s_max
+    return result
+
+
+def _find(tx: Reader, wanted: Target) -> EventConfig:
+    functions.find_version(tx, wanted)
+    found = EVENT_CONFIGS.get(tx, wanted.home, wanted.name, _qualifier(wanted))
+    if found is None:
+        raise ResourceNotFoundException(
+            f"The function {wanted.arn}:{_qualifier(wanted)} doesn't have an EventInvokeConfig"
+        )
+    return found
+
+
+@SERVICE.operation(on=on_qualified, home=home_of)
+def put_function_event_invoke_config(tx: Transaction, call: Call, request: Fields) -> Fields:
+    wanted = target_of(call, request)
+    functions.find_version(tx, wanted)
+    return _put(tx, call, wanted, EventConfig(call.now), request)
+
+
+@SERVICE.operation(on=on_qualified, home=home_of)
+def update_function_event_invoke_config(tx: Transaction, call: Call, request: Fields) -> Fields:
+    wanted = target_of(call, request)
+    return _put(tx, call, wanted, _find(tx, wanted), request)
+
+
+def _put(
+    tx: Transaction, call: Call, wanted: Target, config: EventConfig, request: Fields
+) -> Fields:
+    _check_destinations(request)
+    names = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
+    if not any(name in request for name in names) and "DestinationConfig" not in request:
+        raise InvalidParameterValueException(
+            "You must specify at least one of error handling or destination setting."
+        )
+    config = EventConfig(
+        modified=call.now,
+        retries_max=request.get("MaximumRetryAttempts", config.retries_max),
+        age_s_max=request.get("MaximumEventAgeInSeconds", config.age_s_max),
+    )
+    EVENT_CONFIGS.put(tx, config, wanted.home, wanted.name, _qualifier(wanted))
+    return _described(wanted, config)
+
+
+@SERVICE.operation(on=on_qualified, reads=True)
+def get_function_event_invoke_config(tx: Reader, call: Call, request: Fields) -> Fields:
+    wanted = target_of(call, request)
+    return _described(wanted, _find(tx, wanted))
+
+
+@SERVICE.operation(on=on_qualified, home=home_of)
+def delete_function_event_invoke_config(tx: Transaction, call: Call, request: Fields) -> Fields:
+    wanted = target_of(call, request)
+    _find(tx, wanted)
+    EVENT_CONFIGS.delete(tx, wanted.home, wanted.name, _qualifier(wanted))
+    return {}
