@@ -1,4 +1,4 @@
-"""Values of a model's shapes, within their constraints, drawn from a seed that hypothesis chooses."""
+"""Values of a model's shapes, within their constraints, from a seed that hypothesis draws."""
 
 from __future__ import annotations
 

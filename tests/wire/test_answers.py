@@ -23,7 +23,9 @@ def _asked(service: str, protocol: str, operation: OperationModel, sampler: Samp
     """As if a request had come: its input does not matter here."""
     shape = operation.input_shape
     params = sampler.value(shape) if shape is not None else {}
-    for name in [name for name in params if name.startswith(("Response", "Checksum", "ContentMD5"))]:
+    for name in [
+        name for name in params if name.startswith(("Response", "Checksum", "ContentMD5"))
+    ]:
         del params[name]
     return codec(service).parse(inverse.request(operation, params, protocol))
 

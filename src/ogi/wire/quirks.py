@@ -194,10 +194,10 @@ S3_SUMS_OF_OBJECT = frozenset({"CompleteMultipartUpload"})
 """Their x-amz-checksum-* headers are of the object that is made, not of the body: API page of
 CompleteMultipartUpload."""
 
-S3_ALWAYS_CONSUMED = frozenset({"list-type"})
+ALWAYS_CONSUMED = frozenset({"list-type"})
 """A sub-resource by the model, but `list-type=1` is just the first ListObjects."""
 
-S3_DISCRIMINATORS = frozenset({"uploadId", "partNumber"})
+DISCRIMINATORS = {"s3": frozenset({"uploadId", "partNumber"})}
 """Query names that choose an operation like sub-resources do: a request that has one must not end
 in an operation that does not know it (an UploadPart without its number is not a PutObject)."""
 

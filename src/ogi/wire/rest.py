@@ -13,7 +13,7 @@ from ogi.errors import AwsError
 from ogi.http import Request, Response
 from ogi.wire import quirks
 from ogi.wire.models import Model, Operation, Shape
-from ogi.wire.rest_match import Candidate, Paths, choose
+from ogi.wire.rest_match import Candidate, Paths
 from ogi.wire.scalars import WRITTEN_AS, Malformed
 from ogi.wire.xml_shapes import ReadText, WriteText, text_reader, text_writer
 
@@ -62,25 +62,27 @@ class Rest:
         names = (model.operation(name) for name in model.operations())
         hidden = frozenset(each.name for each in names if each and quirks.is_hidden(each))
         self._paths = Paths(model, hidden)
-        self._deciding = frozenset(self._paths.constants)
-        if model.service == "s3":
-            self._deciding |= quirks.S3_DISCRIMINATORS
-            self._deciding -= quirks.S3_ALWAYS_CONSUMED
+        self._needed = quirks.DISCRIMINATORS.get(model.service, frozenset())
+        self._deciding = frozenset(self._paths.constants) | self._needed
+        self._deciding -= quirks.ALWAYS_CONSUMED
 
     def find(self, request: Request) -> Found:
         found = self._paths.find(request.method, request.path)
-        if not found.methods:
+        if found is None:
             raise NoSuchPath
-        if not found.candidates:
-            raise NoSuchMethod
         query = _query(request) if request.query else {}
         headers = _headers(request)
-        candidate = choose(found.candidates, query, headers)
-        if query:
-            for name in self._deciding & query.keys():
-                if name not in candidate.consumed:
-                    raise NoSuchMethod
+        candidate = found.ends.choose(query, headers) if found.ends is not None else None
+        if candidate is None or not self._is_meant(candidate, query):
+            raise NoSuchMethod
         return Found(candidate, found.values, query, headers)
+
+    def _is_meant(self, candidate: Candidate, query: Mapping[str, Any]) -> bool:
+        """What decides in the query is what the operation knows, and all that it needs."""
+        for name in query:
+            if name in self._deciding and name not in candidate.consumed:
+                return False
+        return not (candidate.query & self._needed) - query.keys()
 
 
 def _query(request: Request) -> dict[str, Any]:

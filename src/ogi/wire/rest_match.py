@@ -48,16 +48,54 @@ class _Step:
         self.literals: dict[str, _Step] = {}
         self.label: _Step | None = None
         self.greedy: _Step | None = None
-        self.ends: dict[str, list[Candidate]] = {}
-        """Candidates by method, those that need most first."""
+        self.ends: dict[str, Ends] = {}
+        """By method."""
+
+
+class Ends:
+    """The operations of one method at one path."""
+
+    def __init__(self) -> None:
+        self.bare: list[Candidate] = []
+        """Without sub-resources, those that need most first."""
+        self.named: dict[str, list[Candidate]] = {}
+        """By their first sub-resource, those that need most first."""
+
+    def add(self, candidate: Candidate) -> None:
+        first = next(iter(candidate.constants), None)
+        group = self.bare if first is None else self.named.setdefault(first, [])
+        group.append(candidate)
+        group.sort(key=_needs, reverse=True)
+
+    def choose(self, query: Mapping[str, str], headers: Mapping[str, str]) -> Candidate | None:
+        """The candidate that needs most of what there is.
+
+        A sub-resource decides even if the operation's other requirements are missing: without
+        its header, `?attributes` is a bad GetObjectAttributes and not a GetObject.
+        """
+        if query and self.named:
+            for name in query:
+                named = [each for each in self.named.get(name, ()) if each.is_named(query)]
+                if named:
+                    return _most(named, query, headers)
+        return _most(self.bare, query, headers) if self.bare else None
+
+
+def _most(
+    candidates: list[Candidate], query: Mapping[str, str], headers: Mapping[str, str]
+) -> Candidate:
+    for candidate in candidates:
+        if candidate.is_complete(query, headers):
+            return candidate
+    return candidates[-1]
 
 
 class Match(msgspec.Struct):
-    """What the tree found: candidates, and the labels' values as they are in the path."""
+    """What the tree found, and the labels' values as they are in the path."""
 
-    candidates: list[Candidate]
+    ends: Ends | None
+    """None: the path is there, but not with this method."""
     values: list[str]
-    methods: frozenset[str]
 
 
 class Paths:
@@ -89,16 +127,12 @@ class Paths:
                 step = step.label
         candidate = _candidate(operation, tuple(labels), query)
         self.constants.update(candidate.constants)
-        ends = step.ends.setdefault(operation.method, [])
-        ends.append(candidate)
-        ends.sort(key=_needs, reverse=True)
+        step.ends.setdefault(operation.method, Ends()).add(candidate)
 
-    def find(self, method: str, path: str) -> Match:
+    def find(self, method: str, path: str) -> Match | None:
         values: list[str] = []
         step = _walk(self._root, path[1:].split("/"), 0, values)
-        if step is None:
-            return Match([], [], frozenset())
-        return Match(step.ends.get(method, []), values, frozenset(step.ends))
+        return Match(step.ends.get(method), values) if step is not None else None
 
 
 def _walk(step: _Step, segments: list[str], at: int, values: list[str]) -> _Step | None:
@@ -124,27 +158,6 @@ def _walk(step: _Step, segments: list[str], at: int, values: list[str]) -> _Step
         values.append("/".join(segments[at:]))
         return step.greedy
     return None
-
-
-def choose(
-    candidates: list[Candidate], query: Mapping[str, str], headers: Mapping[str, str]
-) -> Candidate:
-    """The candidate that needs most of what there is.
-
-    A sub-resource decides even if the operation's other requirements are missing: without its
-    header, `?attributes` is a bad GetObjectAttributes and not a GetObject.
-    """
-    bad: Candidate | None = None
-    for candidate in candidates:
-        if bad is not None and len(candidate.constants) < len(bad.constants):
-            return bad
-        if not candidate.is_named(query):
-            continue
-        if candidate.is_complete(query, headers):
-            return candidate
-        if candidate.constants and bad is None:
-            bad = candidate
-    return bad or candidates[-1]
 
 
 def _needs(candidate: Candidate) -> tuple[int, int]:
