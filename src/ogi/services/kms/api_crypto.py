@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ogi.service import Call, Fields
-from ogi.services.kms import ciphertexts, conditions, keys
+from ogi.services.kms import ciphertexts, conditions, keys, materials, signatures, targets
 from ogi.services.kms.errors import (
     AccessDeniedException,
-    DryRunOperationException,
     IncorrectKeyException,
-    InvalidKeyUsageException,
-    LimitExceededException,
     NotFoundException,
     ValidationException,
 )
@@ -20,25 +17,13 @@ from ogi.services.kms.records import Key
 from ogi.services.kms.service import SERVICE
 from ogi.storage import Reader
 
-RANDOM_BYTES_MAX = 1024
+SYMMETRIC = "SYMMETRIC_DEFAULT"
 DATA_KEY_BYTES: Mapping[str, int] = {"AES_128": 16, "AES_256": 32}
 
 _NO_KEY = (
     "The ciphertext refers to a customer master key that does not exist, does not exist in this"
     " region, or you are not allowed to access."
 )
-
-
-def _key(tx: Reader, call: Call, request: Fields) -> Key:
-    return keys.find(tx, call, request["KeyId"])
-
-
-def _key_arn(tx: Reader, call: Call, request: Fields) -> str:
-    return _key(tx, call, request).arn
-
-
-def _key_facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    return conditions.of(call, _key(tx, call, request), request)
 
 
 def _source(tx: Reader, call: Call, request: Fields, member: str = "KeyId") -> Key:
@@ -61,49 +46,15 @@ def _source_facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
     return conditions.of(call, _source(tx, call, request), request)
 
 
-def _note(call: Call, operation: str, key: Key, **more: Any) -> None:
-    call.note(
-        f"kms.{operation}", key=key.arn, principal=call.principal.arn,
-        via=call.context.get("kms:ViaService", ""), **more,
-    )  # fmt: skip
-
-
-def _context(request: Fields) -> Mapping[str, str]:
-    context: Mapping[str, str] = request.get("EncryptionContext") or {}
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in context.items())
-    if size > ciphertexts.CONTEXT_BYTES_MAX:
-        raise LimitExceededException
-    return context
-
-
-def _symmetric(key: Key, request: Fields, operation: str, member: str) -> None:
-    """Refuse an algorithm that the key has not."""
-    asked = request.get(member, "SYMMETRIC_DEFAULT")
-    if key.spec != "SYMMETRIC_DEFAULT" or asked != "SYMMETRIC_DEFAULT":
-        raise InvalidKeyUsageException(
-            f"Algorithm {asked} and key spec {key.spec} are incompatible for {operation}."
-        )
-
-
-def _dry(request: Fields) -> None:
-    if request.get("DryRun"):
-        raise DryRunOperationException
-
-
-@SERVICE.operation(on=_key_arn, keys=_key_facts, reads=True)
+@SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
-    key = _key(tx, call, request)
-    keys.require_usable(key, "Encrypt")
-    _symmetric(key, request, "Encrypt", "EncryptionAlgorithm")
-    context = _context(request)
-    _dry(request)
-    blob = ciphertexts.encrypt(call, key, request["Plaintext"], context)
-    _note(call, "Encrypt", key)
-    return {
-        "CiphertextBlob": blob,
-        "KeyId": key.arn,
-        "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
-    }
+    key = targets.key(tx, call, request)
+    algorithm = request.get("EncryptionAlgorithm", SYMMETRIC)
+    context = _usable(key, request, "Encrypt", algorithm)
+    targets.dry(request)
+    blob = _encrypt(call, key, request["Plaintext"], algorithm, context)
+    targets.note(call, "Encrypt", key)
+    return {"CiphertextBlob": blob, "KeyId": key.arn, "EncryptionAlgorithm": algorithm}
 
 
 @SERVICE.operation(
@@ -111,25 +62,44 @@ def encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
 )
 def decrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     key = _source(tx, call, request)
-    plain = _decrypt(call, key, request, "Decrypt", "EncryptionAlgorithm", _context(request))
-    _dry(request)
-    _note(call, "Decrypt", key)
-    return {
-        "KeyId": key.arn,
-        "Plaintext": plain,
-        "EncryptionAlgorithm": request.get("EncryptionAlgorithm", "SYMMETRIC_DEFAULT"),
-    }
+    algorithm = request.get("EncryptionAlgorithm", SYMMETRIC)
+    context = _usable(key, request, "Decrypt", algorithm)
+    plain = _decrypt(call, key, request["CiphertextBlob"], algorithm, context)
+    targets.dry(request)
+    targets.note(call, "Decrypt", key)
+    return {"KeyId": key.arn, "Plaintext": plain, "EncryptionAlgorithm": algorithm}
+
+
+def _usable(key: Key, request: Fields, operation: str, algorithm: str) -> Mapping[str, str]:
+    """Refuse what the key cannot do now; returns the encryption context."""
+    keys.require_usable(key, operation)
+    targets.require_algorithm(key, algorithm)
+    context = targets.encryption_context(request)
+    if context and algorithm != SYMMETRIC:
+        raise ValidationException(
+            "An encryption context is valid only with a symmetric encryption KMS key."
+        )
+    return context
+
+
+def _encrypt(
+    call: Call, key: Key, plain: bytes, algorithm: str, context: Mapping[str, str]
+) -> bytes:
+    if algorithm == SYMMETRIC:
+        return ciphertexts.encrypt(call, key, plain, context)
+    return signatures.encrypt(key.public, algorithm, plain)
 
 
 def _decrypt(
-    call: Call, key: Key, request: Fields, operation: str, member: str, context: Mapping[str, str]
+    call: Call, key: Key, blob: bytes, algorithm: str, context: Mapping[str, str]
 ) -> bytes:
-    keys.require_usable(key, operation)
-    _symmetric(key, request, operation, member)
-    named = ciphertexts.names(request["CiphertextBlob"])
+    if algorithm != SYMMETRIC:
+        secret = materials.secret(call.ports.vault, key, len(key.materials) - 1)
+        return signatures.decrypt(secret, algorithm, blob)
+    named = ciphertexts.names(blob)
     if (named.key_id, named.account) != (key.id, key.account):
         raise IncorrectKeyException
-    return ciphertexts.decrypt(call, key, request["CiphertextBlob"], context)
+    return ciphertexts.decrypt(call, key, blob, context)
 
 
 def _re_encrypt_source(tx: Reader, call: Call, request: Fields) -> Key:
@@ -144,40 +114,46 @@ def _re_encrypt_source(tx: Reader, call: Call, request: Fields) -> Key:
     },
     action="ReEncryptFrom",
     reads=True,
+    unsupported=("DryRunModifiers",),
 )
 def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     source = _re_encrypt_source(tx, call, request)
     target = keys.find(tx, call, request["DestinationKeyId"])
-    asked = {
-        "KeyId": request["DestinationKeyId"],
-        "EncryptionContext": request.get("DestinationEncryptionContext", {}),
-        "EncryptionAlgorithm": request.get("DestinationEncryptionAlgorithm", "SYMMETRIC_DEFAULT"),
-    }
+    before, after = _as_source(request), _as_destination(request)
     call.ports.authorise(
         tx, call, SERVICE, ("kms:ReEncryptTo",), (target.arn,),
-        {**call.context, **conditions.of(call, target, asked),
+        {**call.context, **conditions.of(call, target, after),
          "kms:ReEncryptOnSameKey": _same(tx, call, request)},
     )  # fmt: skip
-    plain = _decrypt(
-        call, source, request, "ReEncrypt", "SourceEncryptionAlgorithm",
-        _context(_as_source(request)),
-    )  # fmt: skip
-    keys.require_usable(target, "ReEncrypt")
-    _symmetric(target, request, "ReEncrypt", "DestinationEncryptionAlgorithm")
-    _dry(request)
-    blob = ciphertexts.encrypt(call, target, plain, _context(asked))
-    _note(call, "ReEncrypt", target, source=source.arn)
+    old, new = before["EncryptionAlgorithm"], after["EncryptionAlgorithm"]
+    context = _usable(source, before, "ReEncrypt", old)
+    plain = _decrypt(call, source, request["CiphertextBlob"], old, context)
+    context = _usable(target, after, "ReEncrypt", new)
+    targets.dry(request)
+    blob = _encrypt(call, target, plain, new, context)
+    targets.note(call, "ReEncrypt", target, source=source.arn)
     return {
         "CiphertextBlob": blob,
         "SourceKeyId": source.arn,
         "KeyId": target.arn,
-        "SourceEncryptionAlgorithm": request.get("SourceEncryptionAlgorithm", "SYMMETRIC_DEFAULT"),
-        "DestinationEncryptionAlgorithm": asked["EncryptionAlgorithm"],
+        "SourceEncryptionAlgorithm": old,
+        "DestinationEncryptionAlgorithm": new,
     }
 
 
 def _as_source(request: Fields) -> Fields:
-    return {"EncryptionContext": request.get("SourceEncryptionContext", {})}
+    return {
+        "EncryptionContext": request.get("SourceEncryptionContext", {}),
+        "EncryptionAlgorithm": request.get("SourceEncryptionAlgorithm", SYMMETRIC),
+    }
+
+
+def _as_destination(request: Fields) -> Fields:
+    return {
+        "KeyId": request["DestinationKeyId"],
+        "EncryptionContext": request.get("DestinationEncryptionContext", {}),
+        "EncryptionAlgorithm": request.get("DestinationEncryptionAlgorithm", SYMMETRIC),
+    }
 
 
 def _same(tx: Reader, call: Call, request: Fields) -> str:
@@ -185,12 +161,12 @@ def _same(tx: Reader, call: Call, request: Fields) -> str:
     return str(target.arn == _re_encrypt_source(tx, call, request).arn).lower()
 
 
-@SERVICE.operation(on=_key_arn, keys=_key_facts, reads=True, unsupported=("Recipient",))
+@SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True, unsupported=("Recipient",))
 def generate_data_key(tx: Reader, call: Call, request: Fields) -> Fields:
     return _data_key(tx, call, request, "GenerateDataKey")
 
 
-@SERVICE.operation(on=_key_arn, keys=_key_facts, reads=True)
+@SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def generate_data_key_without_plaintext(tx: Reader, call: Call, request: Fields) -> Fields:
     made = _data_key(tx, call, request, "GenerateDataKeyWithoutPlaintext")
     del made["Plaintext"]
@@ -198,20 +174,17 @@ def generate_data_key_without_plaintext(tx: Reader, call: Call, request: Fields)
 
 
 def _data_key(tx: Reader, call: Call, request: Fields, operation: str) -> Fields:
-    key = _key(tx, call, request)
+    key = targets.key(tx, call, request)
     if ("KeySpec" in request) == ("NumberOfBytes" in request):
         raise ValidationException("Please specify either number of bytes or key spec.")
     size = request.get("NumberOfBytes") or DATA_KEY_BYTES[request["KeySpec"]]
     keys.require_usable(key, operation)
-    if key.spec != "SYMMETRIC_DEFAULT":
-        raise InvalidKeyUsageException(
-            f"{key.arn} key spec is {key.spec} which is not valid for {operation}."
-        )
-    context = _context(request)
-    _dry(request)
+    targets.require_algorithm(key, SYMMETRIC)
+    context = targets.encryption_context(request)
+    targets.dry(request)
     plain = call.entropy(size)
     blob = ciphertexts.encrypt(call, key, plain, context)
-    _note(call, operation, key)
+    targets.note(call, operation, key)
     return {
         "CiphertextBlob": blob,
         "Plaintext": plain,
@@ -239,11 +212,11 @@ def permit(tx: Reader, call: Call, request: Fields) -> Fields:
     For ogi.sealing, which has the data key at hand: key policy and state decide on every use.
     """
     operation = request["Operation"]
-    key = (_source if operation == "Decrypt" else _key)(tx, call, request)
+    key = (_source if operation == "Decrypt" else targets.key)(tx, call, request)
     call.ports.authorise(
         tx, call, SERVICE, (f"kms:{operation}",), (key.arn,),
         {**call.context, **conditions.of(call, key, request)},
     )  # fmt: skip
     keys.require_usable(key, operation)
-    _note(call, operation, key, reused=True)
+    targets.note(call, operation, key, reused=True)
     return {"KeyId": key.arn}

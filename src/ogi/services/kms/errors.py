@@ -61,6 +61,16 @@ class InvalidMarkerException(AwsError):
     """The marker that specifies where pagination should next begin is not valid."""
 
 
+class KMSInvalidMacException(AwsError):
+    # AWS sends this one without a message.
+    __doc__ = ""
+
+
+class KMSInvalidSignatureException(AwsError):
+    # AWS sends this one without a message.
+    __doc__ = ""
+
+
 class KMSInvalidStateException(AwsError):
     """The state of the specified resource is not valid for this request."""
 
