@@ -20,7 +20,10 @@ from ogi.storage.lanes import Lane
 READ_BYTES = 1024 * 1024
 """Read at once, and read ahead: at most two such pieces per reader are in memory."""
 WRITEBACK_BYTES = 16 * 1024 * 1024
-"""The disk is kept busy from here on, so that the sync at the end has little left to do."""
+"""A file is brought to the disk in windows of this size while it is written, so that the sync at
+the end has little left to do. Behind the first window it is dropped from the system's cache: a
+large object would push everything else out, and where memory grows slowly (a virtual machine gets
+it from its host page by page) fresh memory costs more time than the disk."""
 
 
 class FileBlobs:
@@ -40,14 +43,23 @@ class FileBlobs:
         """
         name = name or secrets.token_hex(16)
         file = await asyncio.to_thread(_Incoming, self._incoming / name)
-        lane: Lane[None] = Lane()
+        writing: Lane[None] = Lane()
+        flushing: Lane[None] = Lane()
+        passed = 0
         try:
             async for chunk in chunks:
-                await lane.put(file.write, chunk)
-            await lane.put(file.keep, self._path(name), self._made)
-            await lane.end()
+                await writing.put(file.write, chunk)
+                passed += len(chunk)
+                if passed >= WRITEBACK_BYTES:
+                    passed = 0
+                    await flushing.put(file.flush)
+            await writing.end()
+            await flushing.end()
+            await writing.put(file.keep, self._path(name), self._made)
+            await writing.end()
         except BaseException:
-            await lane.settle()
+            await writing.settle()
+            await flushing.settle()
             await asyncio.shield(asyncio.to_thread(file.abandon))
             raise
         return Blob(name, file.size)
@@ -98,12 +110,12 @@ class FileBlobs:
 
 
 class _Incoming:
-    """A file that is being written. Its methods run in threads, one at a time."""
+    """A file that is being written. Its methods run in threads; `flush` beside `write`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._unsynced = 0
+        self._synced = 0
         self.size = 0
 
     def write(self, chunk: bytes) -> None:
@@ -111,10 +123,14 @@ class _Incoming:
         while view:
             view = view[os.write(self._fd, view) :]
         self.size += len(chunk)
-        self._unsynced += len(chunk)
-        if self._unsynced >= WRITEBACK_BYTES:
-            os.fdatasync(self._fd)
-            self._unsynced = 0
+
+    def flush(self) -> None:
+        """Bring what is written so far to the disk, and out of memory but for the beginning."""
+        start, stop = self._synced, self.size
+        os.fdatasync(self._fd)
+        self._synced = stop
+        if start > 0 and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._fd, start, stop - start, os.POSIX_FADV_DONTNEED)
 
     def keep(self, path: Path, made: set[Path]) -> None:
         """Give it its final name, then put data and name on disk.
@@ -128,6 +144,7 @@ class _Incoming:
             made.add(path.parent)
         self._path.rename(path)
         self._path = path
+        self.flush()
         os.fsync(self._fd)
         _sync_folder(path.parent)
         os.close(self._fd)
