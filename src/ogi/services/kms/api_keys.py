@@ -11,7 +11,17 @@ import msgspec
 from ogi import deliveries
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
-from ogi.services.kms import conditions, keys, managed, materials, pages, pairs, policies, rotations
+from ogi.services.kms import (
+    conditions,
+    grants,
+    keys,
+    managed,
+    materials,
+    pages,
+    pairs,
+    policies,
+    rotations,
+)
 from ogi.services.kms import specs as key_specs
 from ogi.services.kms.errors import (
     KMSInvalidStateException,
@@ -274,6 +284,7 @@ def destroy(tx: Transaction, call: Call, request: Fields) -> Fields:
         return {}
     for name in key.aliases:
         ALIASES.delete(tx, call.home, name)
+    grants.forget(tx, key)
     KEYS.delete(tx, call.home, key.id)
     call.note("kms.deleted", key=key.arn)
     return {}

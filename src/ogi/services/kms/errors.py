@@ -53,6 +53,14 @@ class InvalidCiphertextException(AwsError):
     __doc__ = ""
 
 
+class InvalidGrantIdException(AwsError):
+    """The specified GrantId is not valid."""
+
+
+class InvalidGrantTokenException(AwsError):
+    """The specified grant token is not valid."""
+
+
 class InvalidKeyUsageException(AwsError):
     """The KeyUsage value of the KMS key is incompatible with the API operation."""
 

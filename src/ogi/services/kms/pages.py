@@ -29,6 +29,11 @@ def behind(name: str) -> bytes | None:
     return name.encode() + b"\x00\x01" if name else None
 
 
+def marker(name: str) -> str:
+    """The marker of the page that begins behind `name`."""
+    return base64.b64encode(name.encode()).decode()
+
+
 def answer(
     member: str,
     found: Sequence[T],
@@ -40,5 +45,5 @@ def answer(
     page = found[:limit]
     result: Fields = {member: [shown(item) for item in page], "Truncated": len(found) > limit}
     if len(found) > limit:
-        result["NextMarker"] = base64.b64encode(name(page[-1]).encode()).decode()
+        result["NextMarker"] = marker(name(page[-1]))
     return result

@@ -59,5 +59,34 @@ class Alias(msgspec.Struct, frozen=True):
     updated: float
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """Operations that the owner of a key lets one principal do with it."""
+
+    id: str
+    key_id: str
+    created: float
+    grantee: str
+    issuer: str
+    """The account under which it was issued."""
+    operations: tuple[str, ...]
+    name: str = ""
+    retiring: str = ""
+    subset: dict[str, str] | None = None
+    """Pairs that the encryption context must have, among others."""
+    equal: dict[str, str] | None = None
+    """The encryption context as it must be."""
+    source_arn: str = ""
+
+
+class Granted(msgspec.Struct, frozen=True, array_like=True):
+    """All grants of one key as statements, made anew with every change, for the decision."""
+
+    statements: str
+
+
 KEYS = Table("kms.keys", Key)
 ALIASES = Table("kms.aliases", Alias)
+GRANTS = Table("kms.grants", Grant)
+"""key id, grant id"""
+GRANTED = Table("kms.granted", Granted)
+"""key id"""

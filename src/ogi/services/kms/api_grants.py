@@ -1,0 +1,203 @@
+"""Operations on grants. Who is given a grant may use it and pass on what it allows, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ogi.errors import AwsError
+from ogi.service import Call, Fields
+from ogi.services.kms import conditions, grants, keys, pages, targets
+from ogi.services.kms.errors import ValidationException
+from ogi.services.kms.records import GRANTS, Grant, Key
+from ogi.services.kms.service import SERVICE
+from ogi.storage import Home, Reader, Transaction
+
+PAGE_DEFAULT = 50
+PAGE_MAX = 100
+SCANNED_MAX = 1000
+"""Grants looked at for one page of those that a principal may retire."""
+
+
+def _key(tx: Reader, call: Call, request: Fields) -> Key:
+    return keys.find(tx, call, request["KeyId"], aliases=False)
+
+
+def _arn(tx: Reader, call: Call, request: Fields) -> str:
+    return _key(tx, call, request).arn
+
+
+def _facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
+    found = conditions.of(call, _key(tx, call, request), request)
+    found["kms:GrantIsForAWSResource"] = str(call.context.get("aws:ViaAWSService", "false"))
+    constraints = request.get("Constraints") or {}
+    for name in ("EncryptionContextEquals", "EncryptionContextSubset"):
+        if name in constraints:
+            found["kms:GrantConstraintType"] = name
+    if "Operations" in request:
+        found["kms:GrantOperations"] = list(request["Operations"])
+    return found
+
+
+def _home(call: Call, request: Fields) -> Home:
+    """A key of another account has its grants there."""
+    return keys.parse(request["KeyId"], call.account, call.region).home
+
+
+@SERVICE.operation(
+    on=_arn,
+    keys=_facts,
+    home=_home,
+    unsupported=("GranteeServicePrincipal", "RetiringServicePrincipal"),
+)
+def create_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
+    key = _key(tx, call, request)
+    keys.require_enabled(key)
+    if "GranteePrincipal" not in request:
+        raise ValidationException("GranteePrincipal is required.")
+    if not request.get("Operations"):
+        raise ValidationException("Operations is required.")
+    constraints = request.get("Constraints") or {}
+    grant = Grant(
+        id=call.entropy(32).hex(),
+        key_id=key.id,
+        created=call.now,
+        grantee=request["GranteePrincipal"],
+        issuer=call.account,
+        operations=tuple(sorted(set(request["Operations"]))),
+        name=request.get("Name", ""),
+        retiring=request.get("RetiringPrincipal", ""),
+        subset=constraints.get("EncryptionContextSubset"),
+        equal=constraints.get("EncryptionContextEquals"),
+        source_arn=constraints.get("SourceArn", ""),
+    )
+    targets.dry(request)
+    if key.grants and not _allowed_by_policy(tx, call, key, request):
+        grants.require_parent(tx, call, key, grant)
+    grant = grants.create(tx, call, key, grant)
+    return {"GrantId": grant.id, "GrantToken": grants.token(call, key, grant)}
+
+
+def _allowed_by_policy(tx: Transaction, call: Call, key: Key, request: Fields) -> bool:
+    """Whether the caller may create grants without one that says so."""
+    # The question is put to the key as it would be without grants; it is written back as it was.
+    keys.put(tx, msgspec.structs.replace(key, grants=0))
+    try:
+        call.ports.authorise(
+            tx, call, SERVICE, ("kms:CreateGrant",), (key.arn,),
+            {**call.context, **_facts(tx, call, request)},
+        )  # fmt: skip
+    except AwsError:
+        return False
+    finally:
+        keys.put(tx, key)
+    return True
+
+
+@SERVICE.operation(on=_arn, keys=_facts, reads=True, unsupported=("GranteeServicePrincipal",))
+def list_grants(tx: Reader, call: Call, request: Fields) -> Fields:
+    key = _key(tx, call, request)
+    limit, after = min(request.get("Limit", PAGE_DEFAULT), PAGE_MAX), pages.begin(request)
+    found = [
+        grant
+        for grant in grants.of_key(tx, key)
+        if grant.id > after
+        and grant.id == request.get("GrantId", grant.id)
+        and grant.grantee == request.get("GranteePrincipal", grant.grantee)
+    ]
+    return pages.answer(
+        "Grants", found[: limit + 1], limit, lambda grant: grant.id,
+        lambda grant: _shown(grant, key.arn),
+    )  # fmt: skip
+
+
+@SERVICE.operation(reads=True, unsupported=("RetiringServicePrincipal",))
+def list_retirable_grants(tx: Reader, call: Call, request: Fields) -> Fields:
+    if "RetiringPrincipal" not in request:
+        raise ValidationException("RetiringPrincipal is required.")
+    limit, after = min(request.get("Limit", PAGE_DEFAULT), PAGE_MAX), pages.begin(request)
+    # A marker is KEY GRANT: grants lie by key, then by grant.
+    start = b"\x00\x00".join(part.encode() for part in after.split(" ")) + b"\x00\x01"
+    rows = GRANTS.scan(tx, call.home, limit=SCANNED_MAX, start=start if after else None)
+    found = [row for _, row in rows if row.retiring == request["RetiringPrincipal"]]
+    result = pages.answer(
+        "Grants", found[: limit + 1], limit, _marker,
+        lambda grant: _shown(grant, call.arn("kms", f"key/{grant.key_id}")),
+    )  # fmt: skip
+    if not result["Truncated"] and len(rows) == SCANNED_MAX:
+        result |= {"Truncated": True, "NextMarker": pages.marker(_marker(rows[-1][1]))}
+    return result
+
+
+def _marker(grant: Grant) -> str:
+    return f"{grant.key_id} {grant.id}"
+
+
+@SERVICE.operation(on=_arn, keys=_facts, home=_home)
+def revoke_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
+    key = _key(tx, call, request)
+    grant = grants.find(tx, key, request["GrantId"])
+    targets.dry(request)
+    grants.remove(tx, key, grant)
+    return {}
+
+
+def _named(call: Call, request: Fields) -> tuple[str, str]:
+    """(key, grant) that RetireGrant names by a token, or by both."""
+    if "GrantToken" in request:
+        return grants.read_token(call, request["GrantToken"])
+    if "KeyId" not in request or "GrantId" not in request:
+        raise ValidationException("Specify a GrantToken, or a KeyId and a GrantId.")
+    return request["KeyId"], request["GrantId"]
+
+
+def _home_retired(call: Call, request: Fields) -> Home:
+    return keys.parse(_named(call, request)[0], call.account, call.region).home
+
+
+@SERVICE.operation(open=True, home=_home_retired)
+def retire_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """The grant itself says who may retire it; the key's owner may too, by policy.
+
+    docs.aws.amazon.com/kms/latest/APIReference/API_RetireGrant.html
+    """
+    key_id, grant_id = _named(call, request)
+    key = keys.find(tx, call, key_id, aliases=False)
+    grant = grants.find(tx, key, grant_id)
+    principal = call.principal
+    mine = {principal.arn, principal.role_arn}
+    named = grant.retiring in mine or ("RetireGrant" in grant.operations and grant.grantee in mine)
+    if not named:
+        call.ports.authorise(
+            tx, call, SERVICE, ("kms:RetireGrant",), (key.arn,),
+            {**call.context, **conditions.of(call, key, {})},
+        )  # fmt: skip
+    targets.dry(request)
+    grants.remove(tx, key, grant)
+    return {}
+
+
+def _shown(grant: Grant, key_arn: str) -> Fields:
+    found: Fields = {
+        "KeyId": key_arn,
+        "GrantId": grant.id,
+        "Name": grant.name,
+        "CreationDate": grant.created,
+        "GranteePrincipal": grant.grantee,
+        "IssuingAccount": f"arn:aws:iam::{grant.issuer}:root",
+        "Operations": list(grant.operations),
+    }
+    if grant.retiring:
+        found["RetiringPrincipal"] = grant.retiring
+    constraints: Fields = {}
+    if grant.subset:
+        constraints["EncryptionContextSubset"] = dict(grant.subset)
+    if grant.equal:
+        constraints["EncryptionContextEquals"] = dict(grant.equal)
+    if grant.source_arn:
+        constraints["SourceArn"] = grant.source_arn
+    if constraints:
+        found["Constraints"] = constraints
+    return found

@@ -1,0 +1,240 @@
+"""Who may use a key, decided by the real evaluator: key policies, AWS-managed keys, grants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ogi.access.authorise import authorise
+from ogi.errors import AwsError
+from ogi.service import Call, Principal
+from tests.world import ACCOUNT, World
+
+TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"
+ANN = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/ann", "AIDAANN")
+BOB = Principal("user", ACCOUNT, f"arn:aws:iam::{ACCOUNT}:user/bob", "AIDABOB")
+ROOT_ONLY = {
+    "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*",
+    "Resource": "*",
+}  # fmt: skip
+
+
+@pytest.fixture
+def world(world_of: Callable[..., World]) -> World:
+    return world_of("kms", authorise=authorise)
+
+
+async def new_key(world: World, *statements: dict[str, Any]) -> str:
+    more: dict[str, Any] = {}
+    if statements:
+        more["Policy"] = json.dumps(
+            {"Version": "2012-10-17", "Statement": [ROOT_ONLY, *statements]}
+        )
+    made = await world.call("kms", "CreateKey", **more)
+    arn: str = made["KeyMetadata"]["Arn"]
+    return arn
+
+
+async def may(world: World, call: Call, operation: str = "GenerateDataKey", **request: Any) -> bool:
+    if operation == "GenerateDataKey":
+        request["KeySpec"] = "AES_256"
+    try:
+        await world.call_as(call, "kms", operation, **request)
+    except AwsError as error:
+        assert error.shape == "AccessDeniedException", error
+        return False
+    return True
+
+
+async def test_a_service_uses_a_key_only_if_its_policy_names_the_service(world: World) -> None:
+    sns = world.caller().as_service("sns.amazonaws.com", TOPIC, ACCOUNT)
+    assert not await may(world, sns, KeyId=await new_key(world))
+    named = await new_key(world, {
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*",
+    })  # fmt: skip
+    assert await may(world, sns, KeyId=named)
+    s3 = world.caller().as_service("s3.amazonaws.com", TOPIC, ACCOUNT)
+    assert not await may(world, s3, KeyId=named)
+
+
+async def test_an_aws_managed_key_serves_principals_through_its_service_and_no_other_service(
+    world: World,
+) -> None:
+    key = "alias/aws/sqs"
+    ann = world.caller(ANN)
+    assert await may(world, ann.via("sqs"), KeyId=key)
+    assert not await may(world, ann, KeyId=key)
+    assert not await may(world, ann.via("sns"), KeyId=key)
+    sns = world.caller().as_service("sns.amazonaws.com", TOPIC, ACCOUNT)
+    assert not await may(world, sns, KeyId=key)
+    assert not await may(world, sns.via("sqs"), KeyId=key)
+    stranger = Principal("user", "999999999999", "arn:aws:iam::999999999999:user/x", "AIDAX")
+    assert not await may(
+        world, world.caller(stranger).via("sqs"),
+        KeyId=f"arn:aws:kms:eu-west-1:{ACCOUNT}:alias/aws/sqs",
+    )  # fmt: skip
+    assert await may(world, world.caller(), "DescribeKey", KeyId=key)
+
+
+async def test_a_policy_that_locks_its_author_out_is_refused(world: World) -> None:
+    only_ann = {"Effect": "Allow", "Principal": {"AWS": ANN.arn}, "Action": "kms:*",
+                "Resource": "*"}  # fmt: skip
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [only_ann]})
+    with pytest.raises(AwsError) as caught:
+        await world.call("kms", "CreateKey", Policy=policy)
+    assert caught.value.shape == "MalformedPolicyDocumentException"
+    arn = await new_key(world)
+    with pytest.raises(AwsError):
+        await world.call("kms", "PutKeyPolicy", KeyId=arn, Policy=policy)
+    await world.call(
+        "kms", "PutKeyPolicy", KeyId=arn, Policy=policy, BypassPolicyLockoutSafetyCheck=True
+    )
+    assert not await may(world, world.caller(), "DescribeKey", KeyId=arn)
+    assert await may(world, world.caller(ANN), "DescribeKey", KeyId=arn)
+
+
+async def test_a_changed_key_policy_holds_at_once(world: World) -> None:
+    arn = await new_key(world)
+    sns = world.caller().as_service("sns.amazonaws.com", TOPIC, ACCOUNT)
+    allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "kms:*",
+             "Resource": "*"}  # fmt: skip
+    for statements in ([ROOT_ONLY, allow], [ROOT_ONLY], [ROOT_ONLY, allow]):
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        await world.call("kms", "PutKeyPolicy", KeyId=arn, Policy=policy)
+        assert await may(world, sns, KeyId=arn) is (allow in statements)
+
+
+async def test_the_encryption_context_can_be_a_condition(world: World) -> None:
+    arn = await new_key(world, {
+        "Effect": "Allow", "Principal": {"AWS": ANN.arn}, "Action": "kms:Encrypt",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"kms:EncryptionContext:team": "red"}},
+    })  # fmt: skip
+    ann = world.caller(ANN)
+    asked = {"KeyId": arn, "Plaintext": b"x"}
+    assert await may(world, ann, "Encrypt", **asked, EncryptionContext={"team": "red"})
+    assert not await may(world, ann, "Encrypt", **asked, EncryptionContext={"team": "blue"})
+    assert not await may(world, ann, "Encrypt", **asked)
+
+
+async def grant(world: World, key: str, call: Call | None = None, **more: Any) -> dict[str, Any]:
+    asked: dict[str, Any] = {"KeyId": key, "GranteePrincipal": ANN.arn, **more}
+    return await world.call_as(call or world.caller(), "kms", "CreateGrant", **asked)
+
+
+async def test_a_grant_allows_its_operations_until_it_is_revoked(world: World) -> None:
+    key = await new_key(world)
+    ann = world.caller(ANN)
+    assert not await may(world, ann, KeyId=key)
+    made = await grant(world, key, Operations=["GenerateDataKey", "DescribeKey"])
+    assert await may(world, ann, KeyId=key)
+    assert await may(world, ann, "DescribeKey", KeyId=key)
+    assert not await may(world, ann, "Encrypt", KeyId=key, Plaintext=b"x")
+    assert not await may(world, world.caller(BOB), KeyId=key)
+    await world.call("kms", "RevokeGrant", KeyId=key, GrantId=made["GrantId"])
+    assert not await may(world, ann, KeyId=key)
+    with pytest.raises(AwsError) as caught:
+        await world.call("kms", "RevokeGrant", KeyId=key, GrantId=made["GrantId"])
+    assert caught.value.shape == "InvalidGrantIdException"
+
+
+async def test_a_deny_in_the_key_policy_wins_over_a_grant(world: World) -> None:
+    key = await new_key(world, {
+        "Effect": "Deny", "Principal": {"AWS": ANN.arn}, "Action": "kms:GenerateDataKey",
+        "Resource": "*",
+    })  # fmt: skip
+    await grant(world, key, Operations=["GenerateDataKey"])
+    assert not await may(world, world.caller(ANN), KeyId=key)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "allowed"),
+    [
+        ("EncryptionContextSubset", [{"a": "1"}, {"a": "1", "b": "2"}]),
+        ("EncryptionContextEquals", [{"a": "1"}]),
+    ],
+)
+async def test_constraints_limit_a_grant(
+    world: World, constraint: str, allowed: list[dict[str, str]]
+) -> None:
+    key = await new_key(world)
+    await grant(
+        world, key, Operations=["GenerateDataKey", "DescribeKey"],
+        Constraints={constraint: {"a": "1"}},
+    )  # fmt: skip
+    ann = world.caller(ANN)
+    for context in ({}, {"a": "1"}, {"a": "2"}, {"b": "2"}, {"a": "1", "b": "2"}):
+        assert await may(world, ann, KeyId=key, EncryptionContext=context) is (context in allowed)
+    assert await may(world, ann, "DescribeKey", KeyId=key)
+
+
+async def test_who_may_create_grants_by_a_grant_passes_on_no_more_than_it_has(
+    world: World,
+) -> None:
+    key = await new_key(world)
+    ann = world.caller(ANN)
+    await grant(
+        world, key, Operations=["CreateGrant", "Decrypt"],
+        Constraints={"EncryptionContextSubset": {"a": "1"}},
+    )  # fmt: skip
+    same = {"EncryptionContextSubset": {"a": "1", "b": "2"}}
+    for wrong in (
+        {"Operations": ["Encrypt"], "Constraints": same},
+        {"Operations": ["Decrypt"]},
+        {"Operations": ["Decrypt"], "Constraints": {"EncryptionContextSubset": {"b": "2"}}},
+    ):
+        with pytest.raises(AwsError) as caught:
+            await grant(world, key, ann, **wrong)
+        assert caught.value.shape == "AccessDeniedException"
+    await grant(world, key, ann, GranteePrincipal=BOB.arn, Operations=["Decrypt"], Constraints=same)
+    listed = await world.call("kms", "ListGrants", KeyId=key)
+    assert len(listed["Grants"]) == 2
+
+
+async def test_a_grant_is_retired_by_whom_it_names_by_token_or_id(world: World) -> None:
+    key = await new_key(world)
+    made = await grant(world, key, Operations=["Decrypt"], RetiringPrincipal=BOB.arn)
+    asked = {"KeyId": key, "GrantId": made["GrantId"]}
+    assert not await may(world, world.caller(ANN), "RetireGrant", **asked)
+    assert await may(world, world.caller(BOB), "RetireGrant", GrantToken=made["GrantToken"])
+    made = await grant(world, key, Operations=["Decrypt", "RetireGrant"])
+    assert await may(world, world.caller(ANN), "RetireGrant", KeyId=key, GrantId=made["GrantId"])
+    with pytest.raises(AwsError) as caught:
+        await world.call("kms", "RetireGrant", GrantToken="bm9uc2Vuc2U=")
+    assert caught.value.shape == "InvalidGrantTokenException"
+    assert (await world.call("kms", "ListGrants", KeyId=key))["Grants"] == []
+
+
+async def test_a_named_grant_is_made_once(world: World) -> None:
+    key = await new_key(world)
+    asked: dict[str, Any] = {"Operations": ["Decrypt"], "Name": "n", "RetiringPrincipal": BOB.arn}
+    first, second = await grant(world, key, **asked), await grant(world, key, **asked)
+    assert first["GrantId"] == second["GrantId"]
+    assert first["GrantToken"] != second["GrantToken"]
+    third = await grant(world, key, **{**asked, "Operations": ["Encrypt"]})
+    assert third["GrantId"] != first["GrantId"]
+    listed = await world.call("kms", "ListRetirableGrants", RetiringPrincipal=BOB.arn, Limit=1)
+    assert listed["Truncated"]
+    rest = await world.call(
+        "kms", "ListRetirableGrants", RetiringPrincipal=BOB.arn, Marker=listed["NextMarker"]
+    )
+    found = [g["GrantId"] for g in (*listed["Grants"], *rest["Grants"])]
+    assert sorted(found) == sorted([first["GrantId"], third["GrantId"]])
+
+
+async def test_a_grant_for_what_a_key_cannot_do_is_refused(world: World) -> None:
+    key = await new_key(world)
+    for wrong, shape in (
+        ({"Operations": ["Sign"]}, "ValidationException"),
+        ({"Operations": ["Decrypt"], "GranteePrincipal": "ann"}, "InvalidArnException"),
+        ({"Operations": ["Decrypt"],
+          "Constraints": {"EncryptionContextSubset": {str(n): "x" for n in range(9)}}},
+         "ValidationException"),
+    ):  # fmt: skip
+        with pytest.raises(AwsError) as caught:
+            await grant(world, key, **wrong)
+        assert caught.value.shape == shape
