@@ -141,30 +141,6 @@ def open_data_key(
     return DataKey(found["Plaintext"], blob, found["KeyId"])
 
 
-async def new_data_key(
-    call: Call, *, purpose: str, key_id: str | None, context: Mapping[str, str]
-) -> DataKey:
-    """`data_key` for async operations, on a snapshot of its own."""
-    running = _fresh(call)
-    made = await call.read(
-        lambda tx: data_key(tx, running, purpose=purpose, key_id=key_id, context=context)
-    )
-    call.ports.traces.add(running.run.notes)
-    return made
-
-
-async def reopen_data_key(
-    call: Call, blob: bytes, *, purpose: str, context: Mapping[str, str]
-) -> DataKey:
-    """`open_data_key` for async operations, on a snapshot of its own."""
-    running = _fresh(call)
-    found = await call.read(
-        lambda tx: open_data_key(tx, running, blob, purpose=purpose, context=context)
-    )
-    call.ports.traces.add(running.run.notes)
-    return found
-
-
 def canonical(context: Mapping[str, str]) -> bytes:
     """One encoding per encryption context: sorted, every text with its length before it."""
     if not context:
@@ -246,8 +222,3 @@ def _generate(tx: Reader, call: Call, key_id: str, context: Mapping[str, str]) -
 def _kms(tx: Reader, call: Call, operation: str, request: dict[str, Any]) -> dict[str, Any]:
     # KMS's cryptographic operations only read, so a snapshot does as well as a transaction.
     return call.invoke(tx, "kms", operation, request)  # type: ignore[arg-type]
-
-
-def _fresh(call: Call) -> Call:
-    """The call with a seed of its own, as every transaction has."""
-    return msgspec.structs.replace(call, seed=call.ports.random(32)).begin()
