@@ -436,4 +436,5 @@ async def test_each_hop_is_in_the_trace(sqs: Client, url: str) -> None:
     await sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
     hops = sqs.world.ports.traces.get("1-test")
     assert [hop["kind"] for hop in hops] == ["sqs.send", "sqs.receive", "sqs.delete"]
-    assert hops[0]["message_id"] == hops[1]["message_id"] == hops[2]["message_id"] == id
+    assert hops[0]["message_id"] == id
+    assert hops[1]["message_ids"] == hops[2]["message_ids"] == [id]

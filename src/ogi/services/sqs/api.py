@@ -183,7 +183,8 @@ def _system_attributes(one: Received) -> dict[str, str]:
 def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
     ledger = Ledger(tx, queue)
-    messages.delete(tx, call, ledger, request["ReceiptHandle"])
+    id = messages.delete(tx, call, ledger, request["ReceiptHandle"])
+    messages.note_deleted(call, ledger, [id])
     ledger.save(tx, call)
     return {}
 
@@ -193,12 +194,16 @@ def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields
     entries = batches.check(request, "DeleteMessageBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
     ledger = Ledger(tx, queue)
+    known = messages.read_receipts(tx, call, ledger, entries)
+    gone: list[bytes] = []
 
     def act(entry: dict[str, Any]) -> Fields:
-        messages.delete(tx, call, ledger, entry["ReceiptHandle"])
+        receipt = known.get(entry["Id"])
+        gone.append(messages.delete(tx, call, ledger, entry["ReceiptHandle"], receipt))
         return {}
 
     result = batches.run(entries, act)
+    messages.note_deleted(call, ledger, gone)
     ledger.save(tx, call)
     return result
 

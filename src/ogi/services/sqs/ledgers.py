@@ -38,9 +38,9 @@ class Ledger:
     """Loaded where a transaction begins to work on a queue, saved where it ends."""
 
     __slots__ = (
-        "_loaded", "busy", "busy_at", "delayed", "delayed_next", "expired_at", "expires_next",
-        "flight", "flight_next", "groups", "layout", "memory_next", "next_number", "queue",
-        "ready", "shift_ms", "tended_at", "turns",
+        "_loaded", "busy", "busy_at", "delayed", "delayed_next", "expired_at",
+        "expires_next", "fetched", "flight", "flight_next", "groups", "layout",
+        "memory_next", "next_number", "queue", "ready", "shift_ms", "tended_at", "turns",
     )  # fmt: skip
     next_number: int
     ready: int
@@ -64,6 +64,8 @@ class Ledger:
         """What is added to the times in the delayed lane: they are those of sending in FIFO."""
         self.groups: dict[str, Group] = {}
         """The groups that this transaction touches."""
+        self.fetched: dict[int, bytes] = {}
+        """Rows that were read together, by the numbers of their messages."""
         raw = tx.get(self.layout.ledger)
         self._loaded = raw
         (

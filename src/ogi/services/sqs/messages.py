@@ -8,6 +8,7 @@ too.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,12 @@ import msgspec
 from ogi.service import Call
 from ogi.services.sqs import contents, encryption, fifo, groups, lanes, receipts, records, redrive
 from ogi.services.sqs.contents import Content
-from ogi.services.sqs.errors import InvalidParameterValue, MessageNotInflight, OverLimit
+from ogi.services.sqs.errors import (
+    InvalidParameterValue,
+    MessageNotInflight,
+    OverLimit,
+    ReceiptHandleIsInvalid,
+)
 from ogi.services.sqs.layout import State, pair
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.receipts import Receipt
@@ -65,7 +71,7 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
             return Sent(records.message_id(earlier.id), content, earlier.sequence)
     else:
         group = fifo.tenant(entry)
-    id = call.entropy(16)
+    id = records.new_id(call)
     sealed, kms = encryption.seal(tx, call, queue, contents.encode(content), bound=id)
     principal = call.principal
     record = Record(
@@ -141,6 +147,7 @@ def receive(
     for _ in range(ROUNDS_MAX):
         wanted = limit - len(found)
         page = lanes.ready(tx, ledger, wanted)
+        lanes.fetch_records(tx, ledger, page)
         for key, number, state in page:
             lanes.take(tx, ledger, lanes.READY, key, state)
             if lanes.expired(ledger, state, now_ms):
@@ -153,10 +160,18 @@ def receive(
         if len(page) < wanted or len(found) == limit:
             break
     graves.post(tx, call)
+    _note_received(call, ledger, found)
     if attempt and found:
         fifo.remember_attempt(tx, ledger, attempt, [one.handle for one in found],
                               now_ms + hidden_s * 1000, now_ms)  # fmt: skip
     return found
+
+
+def _note_received(call: Call, ledger: Ledger, found: list[Received]) -> None:
+    if found:
+        call.note("sqs.receive", queue=ledger.queue.arn,
+                  message_ids=[one.message_id for one in found],
+                  kms_key=ledger.queue.attributes.kms_key_id or None)  # fmt: skip
 
 
 def _hand_out(
@@ -179,16 +194,15 @@ def _received(
     call: Call, ledger: Ledger, record: Record, content: Content, state: State, receipt: Receipt
 ) -> Received:
     queue = ledger.queue
-    message_id = records.message_id(record.id)
-    call.note("sqs.receive", queue=queue.arn, message_id=message_id, count=state.count,
-              kms_key=(queue.attributes.kms_key_id or None) if record.kms else None)  # fmt: skip
     handle = receipts.write(call.ports.vault, queue.arn, receipt)
     sequence = fifo.sequence(queue, receipt.number) if queue.attributes.fifo else ""
-    return Received(message_id, handle, content, record, state, sequence)
+    return Received(records.message_id(record.id), handle, content, record, state, sequence)
 
 
 def record_of(tx: Transaction, ledger: Ledger, state: State, number: int) -> Record:
-    raw = tx.get(ledger.layout.records + pair(state.sent_ms, number))
+    raw = ledger.fetched.pop(number, None)
+    if raw is None:
+        raw = tx.get(ledger.layout.records + pair(state.sent_ms, number))
     if raw is None:
         raise RuntimeError(f"message {number} of {ledger.queue.arn} has a state but no record")
     return records.decode(raw)
@@ -220,25 +234,50 @@ def _receive_again(
         lanes.take(tx, ledger, lanes.FLIGHT, place.key, place.state)
         lanes.hide(tx, ledger, lanes.wandering(place.state), receipt.number, due_ms)
     fifo.remember_attempt(tx, ledger, attempt, list(made.handles), due_ms, made.at_ms)
+    _note_received(call, ledger, found)
     return found
 
 
 # -- by receipt handle ----------------------------------------------------------------------------
 
 
-def delete(tx: Transaction, call: Call, ledger: Ledger, handle: str) -> None:
-    """Delete the message of a receipt; nothing happens if it is gone already."""
+def delete(
+    tx: Transaction, call: Call, ledger: Ledger, handle: str, receipt: Receipt | None = None
+) -> bytes:
+    """Delete the message of a receipt, if it is not gone already; the message's id.
+
+    `receipt`: what the handle says, if it was read before.
+    """
     queue, now_ms = ledger.queue, milliseconds(call)
-    receipt = receipts.read(call.ports.vault, queue.arn, handle)
+    if receipt is None:
+        receipt = receipts.read(call.ports.vault, queue.arn, handle)
     place = lanes.find(tx, ledger, receipt)
     if place is None:
-        return
+        return receipt.id
     if queue.attributes.fifo and not _holds(place, receipt, now_ms):
         raise InvalidParameterValue.of("ReceiptHandle", handle, "The receipt handle has expired.")
     lanes.remove(tx, ledger, place, receipt.number)
     if place.lane == lanes.FLIGHT:
         groups.processed(tx, ledger, place.state.group, now_ms - receipt.received_ms, now_ms)
-    call.note("sqs.delete", queue=queue.arn, message_id=records.message_id(receipt.id))
+    return receipt.id
+
+
+def note_deleted(call: Call, ledger: Ledger, ids: list[bytes]) -> None:
+    call.note("sqs.delete", queue=ledger.queue.arn, message_ids=list(map(records.message_id, ids)))
+
+
+def read_receipts(
+    tx: Transaction, call: Call, ledger: Ledger, entries: list[dict[str, Any]]
+) -> dict[str, Receipt]:
+    """By batch entry the receipts that are valid, with their states fetched together."""
+    found: dict[str, Receipt] = {}
+    for entry in entries:
+        with contextlib.suppress(ReceiptHandleIsInvalid):
+            found[entry["Id"]] = receipts.read(
+                call.ports.vault, ledger.queue.arn, entry["ReceiptHandle"]
+            )
+    lanes.fetch_flights(tx, ledger, list(found.values()))
+    return found
 
 
 def change_visibility(
