@@ -57,7 +57,7 @@ def _expected(operation: OperationModel, result: dict[str, Any]) -> dict[str, An
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_every_answer_is_understood_by_botocore(service: str, protocol: str, seed: int) -> None:
-    for operation in inverse.operations(service):
+    for operation in inverse.operations(service, protocol):
         try:
             asked = _asked(service, protocol, operation, Sampler(seed))
         except NoSample:

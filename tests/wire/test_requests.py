@@ -30,7 +30,7 @@ def _without_traps(params: dict[str, Any]) -> dict[str, Any]:
 @given(seed=st.integers(0, 2**32))
 def test_every_request_of_botocore_is_understood(service: str, protocol: str, seed: int) -> None:
     sampler = Sampler(seed)
-    for operation in inverse.operations(service):
+    for operation in inverse.operations(service, protocol):
         try:
             shape = operation.input_shape
             params = sampler.value(shape) if shape is not None else {}

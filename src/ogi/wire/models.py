@@ -238,6 +238,22 @@ class Model:
         return found if found is not None and found.exception else None
 
 
+def renamed(model: Model, names: dict[str, str]) -> Model:
+    """The model with other names on the wire: `Shape.Member` (or .member, .key, .value) to name."""
+    shapes = dict(model.file.shapes)
+    for place, name in names.items():
+        shape_name, _, part = place.partition(".")
+        definition = shapes[shape_name]
+        if part in definition.members:
+            reference = msgspec.structs.replace(definition.members[part], location_name=name)
+            members = {**definition.members, part: reference}
+            shapes[shape_name] = msgspec.structs.replace(definition, members=members)
+        else:
+            reference = msgspec.structs.replace(getattr(definition, part), location_name=name)
+            shapes[shape_name] = msgspec.structs.replace(definition, **{part: reference})
+    return Model(model.service, msgspec.structs.replace(model.file, shapes=shapes))
+
+
 class _Decompress:
     """How botocore's loader reads a file: without building the prose that no codec needs."""
 

@@ -20,7 +20,7 @@ from ogi.wire.errors import (
     Refusal,
 )
 from ogi.wire.forms import FormReader, Group, ReadForm, grow, pairs
-from ogi.wire.models import Model
+from ogi.wire.models import Model, renamed
 from ogi.wire.protocols import Parsed, body_bytes
 from ogi.wire.scalars import Malformed, iso8601
 from ogi.wire.validation import Validate, Validation
@@ -49,7 +49,7 @@ class QueryProtocol:
     name = "query"
 
     def __init__(self, model: Model) -> None:
-        self._model = model
+        self._model = model = renamed(model, quirks.QUERY_NAMES.get(model.service, {}))
         self._plans: dict[str, _Plan] = {}
         self._reader = FormReader()
         self._writer = XmlWriter(quirks.TIMESTAMPS.get(model.service, iso8601))

@@ -16,6 +16,62 @@ from ogi.wire.scalars import iso8601_milliseconds, iso8601_seconds
 NAMESPACES = {"sqs": "http://queue.amazonaws.com/doc/2012-11-05/"}
 """SQS's model is a JSON one today and has lost the namespace of its XML answers."""
 
+QUERY_NAMES: dict[str, dict[str, str]] = {
+    "sqs": {
+        # It has lost the names of its query parameters too. They are in the last query model
+        # (botocore 1.31.80), and in the sample requests of each action's page, as in
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+        "AWSAccountIdList.member": "AWSAccountId",
+        "ActionNameList.member": "ActionName",
+        "AttributeNameList.member": "AttributeName",
+        "BatchResultErrorEntryList.member": "BatchResultErrorEntry",
+        "BinaryList.member": "BinaryListValue",
+        "ChangeMessageVisibilityBatchRequestEntryList.member": (
+            "ChangeMessageVisibilityBatchRequestEntry"
+        ),
+        "ChangeMessageVisibilityBatchResultEntryList.member": (
+            "ChangeMessageVisibilityBatchResultEntry"
+        ),
+        "CreateQueueRequest.Attributes": "Attribute",
+        "CreateQueueRequest.tags": "Tag",
+        "DeleteMessageBatchRequestEntryList.member": "DeleteMessageBatchRequestEntry",
+        "DeleteMessageBatchResultEntryList.member": "DeleteMessageBatchResultEntry",
+        "GetQueueAttributesResult.Attributes": "Attribute",
+        "ListMessageMoveTasksResultEntryList.member": "ListMessageMoveTasksResultEntry",
+        "ListQueueTagsResult.Tags": "Tag",
+        "Message.Attributes": "Attribute",
+        "Message.MessageAttributes": "MessageAttribute",
+        "MessageAttributeNameList.member": "MessageAttributeName",
+        "MessageAttributeValue.BinaryListValues": "BinaryListValue",
+        "MessageAttributeValue.StringListValues": "StringListValue",
+        "MessageBodyAttributeMap.key": "Name",
+        "MessageBodyAttributeMap.value": "Value",
+        "MessageBodySystemAttributeMap.key": "Name",
+        "MessageBodySystemAttributeMap.value": "Value",
+        "MessageList.member": "Message",
+        "MessageSystemAttributeList.member": "MessageSystemAttributeName",
+        "MessageSystemAttributeMap.key": "Name",
+        "MessageSystemAttributeMap.value": "Value",
+        "MessageSystemAttributeValue.BinaryListValues": "BinaryListValue",
+        "MessageSystemAttributeValue.StringListValues": "StringListValue",
+        "QueueAttributeMap.key": "Name",
+        "QueueAttributeMap.value": "Value",
+        "QueueUrlList.member": "QueueUrl",
+        "SendMessageBatchRequestEntry.MessageAttributes": "MessageAttribute",
+        "SendMessageBatchRequestEntry.MessageSystemAttributes": "MessageSystemAttribute",
+        "SendMessageBatchRequestEntryList.member": "SendMessageBatchRequestEntry",
+        "SendMessageBatchResultEntryList.member": "SendMessageBatchResultEntry",
+        "SendMessageRequest.MessageAttributes": "MessageAttribute",
+        "SendMessageRequest.MessageSystemAttributes": "MessageSystemAttribute",
+        "SetQueueAttributesRequest.Attributes": "Attribute",
+        "StringList.member": "StringListValue",
+        "TagKeyList.member": "TagKey",
+        "TagMap.key": "Key",
+        "TagMap.value": "Value",
+        "TagQueueRequest.Tags": "Tag",
+    },
+}
+
 QUERY_PATH_MEMBER = {"sqs": "QueueUrl"}
 """Query requests to SQS may be sent to the queue's URL and then need not name the queue:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html"""
@@ -108,7 +164,7 @@ PATTERNS = {
     r"[\w-_]*": r"[\w\-_]*",
 }
 
-SQS_MISSING_NAMES = {"Attributes": "Attribute.Name"}
+SQS_MISSING_NAMES = {"Attributes": "Attribute.Name", "Tags": "Tag.Key"}
 """`MissingParameter: The request must contain the parameter Attribute.Name.`"""
 
 SQS_EMPTY_IF_MISSING = "Entries"

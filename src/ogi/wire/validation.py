@@ -8,7 +8,7 @@ from typing import Any
 from ogi.wire import quirks
 from ogi.wire.constraints import Constraints, summary
 from ogi.wire.errors import MissingRequiredParameterException, validation_error
-from ogi.wire.models import Operation, Shape
+from ogi.wire.models import Operation, Shape, renamed
 
 Validate = Callable[[dict[str, Any]], None]
 
@@ -28,7 +28,10 @@ class Validation:
         if operation.input is None:
             return accept
         if self._service == "sqs":
-            return _sqs_missing(operation.input)
+            # Over JSON too, SQS spells the names in its sentences as query does.
+            spelled = renamed(operation.model, quirks.QUERY_NAMES["sqs"]).operation(operation.name)
+            assert spelled is not None and spelled.input is not None
+            return _sqs_missing(spelled.input)
         check = self._constraints.compile(operation.input)
         if check is None:
             return accept
