@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -157,7 +156,9 @@ class Call(msgspec.Struct, frozen=True):
 
     def new_id(self) -> str:
         """A random UUID, the same again when the body is run again."""
-        return str(uuid.UUID(bytes=self.run.entropy(16), version=4))
+        raw = self.run.entropy(16).hex()
+        variant = "89ab"[int(raw[16], 16) & 3]
+        return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-{variant}{raw[17:20]}-{raw[20:]}"
 
     def note(self, kind: str, **fields: Any) -> None:
         """Add a hop to the trace; it is shown once the transaction is durable."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from pathlib import Path
 from typing import NewType, Protocol, TypeVar
 
@@ -139,11 +140,14 @@ def open(engine: str, folder: Path) -> Store:
     raise ValueError(f"no engine is called {engine!r}")
 
 
-def homes_of(keys: Sequence[bytes], homes: Sequence[Home]) -> None:
+def check_homes(keys: Iterable[bytes], homes: Sequence[Home]) -> None:
     """Raise StrayWrite if one of `keys` is neither in one of `homes` nor in the agenda."""
-    from ogi.storage.keys import AGENDA, LEASES
-
-    prefixes = (AGENDA, LEASES, *(home.encode() + b"\x00" for home in homes))
+    prefixes = _prefixes(tuple(homes))
     for key in keys:
         if not key.startswith(prefixes):
             raise StrayWrite(f"{key!r} is not in {homes}")
+
+
+@lru_cache(maxsize=16_384)
+def _prefixes(homes: tuple[Home, ...]) -> tuple[bytes, ...]:
+    return (b"\x00agenda\x00", *(home.encode() + b"\x00" for home in homes))

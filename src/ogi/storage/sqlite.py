@@ -75,13 +75,11 @@ class _Committed:
 
     def get(self, key: bytes) -> bytes | None:
         if not key.startswith(b"control"):
-            row = self._cursor.execute(_GET, (key,)).fetchone()
-            return None if row is None else row[0]
+            return self._fetch(key)
         cache = self._cache
         if key in cache:
             return cache[key]
-        row = self._cursor.execute(_GET, (key,)).fetchone()
-        value: bytes | None = None if row is None else row[0]
+        value = self._fetch(key)
         if len(cache) >= CACHED_MAX:
             cache.clear()
         cache[key] = value
@@ -90,8 +88,36 @@ class _Committed:
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
-        statement = _SCAN_DOWN if reverse else _SCAN_UP
-        return self._cursor.execute(statement, (begin, end, limit)).fetchall()
+        return self._rows(_SCAN_DOWN if reverse else _SCAN_UP, (begin, end, limit))
+
+    def _fetch(self, key: bytes) -> bytes | None:
+        rows = self._rows(_GET, (key,))
+        return rows[0][0] if rows else None
+
+    def _rows(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        return self._cursor.execute(statement, values).fetchall()
+
+
+class _Snapshot(_Committed):
+    """One consistent view from the first entry that memory does not hold, until `end`."""
+
+    __slots__ = ("_connection", "_open")
+
+    def __init__(self, connection: sqlite3.Connection, cache: dict[bytes, bytes | None]) -> None:
+        super().__init__(connection, cache)
+        self._connection = connection
+        self._open = False
+
+    def _rows(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        if not self._open:
+            self._connection.execute("BEGIN")
+            self._open = True
+        return super()._rows(statement, values)
+
+    def end(self) -> None:
+        if self._open:
+            self._open = False
+            self._connection.execute("COMMIT")
 
 
 class SqliteStore:
@@ -114,7 +140,7 @@ class SqliteStore:
         found = self._writer.execute("SELECT max(id) FROM large").fetchone()[0]
         self._large_last = int(found or 0)
         self._committed = _Committed(self._bodies, self._cache)
-        self._snapshot = _Committed(self._snapshots, self._cache)
+        self._snapshot = _Snapshot(self._snapshots, self._cache)
         self._filling = Group(self._committed)
         self._flying: Group | None = None
         self._scheduled = False
@@ -158,12 +184,11 @@ class SqliteStore:
 
     async def read(self, body: Callable[[Reader], T]) -> T:
         """A snapshot of all that is durable; control records may be one commit older than it."""
-        connection = self._snapshots
-        connection.execute("BEGIN")
+        snapshot = self._snapshot
         try:
-            return body(self._snapshot)
+            return body(snapshot)
         finally:
-            connection.execute("COMMIT")
+            snapshot.end()
 
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
         return self._bells.listen(bell)

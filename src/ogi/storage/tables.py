@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from ogi.storage import Home, Reader, Transaction
-from ogi.storage.keys import Part, after, key
+from ogi.storage import Home, Reader, Transaction, keys
+from ogi.storage.keys import Part, after, extended
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
@@ -29,17 +29,17 @@ class Table(Generic[Row]):
         self._decoded: dict[bytes, Row] | None = {} if cached else None
 
     def key(self, home: Home, *parts: Part) -> bytes:
-        return key(home, self.name, *parts)
+        return extended(keys.start(home, self.name), parts)
 
     def get(self, tx: Reader, home: Home, *parts: Part) -> Row | None:
-        raw = tx.get(key(home, self.name, *parts))
+        raw = tx.get(extended(keys.start(home, self.name), parts))
         return None if raw is None else self.decode(raw)
 
     def put(self, tx: Transaction, row: Row, home: Home, *parts: Part) -> None:
-        tx.set(key(home, self.name, *parts), self._encoder.encode(row))
+        tx.set(extended(keys.start(home, self.name), parts), self._encoder.encode(row))
 
     def delete(self, tx: Transaction, home: Home, *parts: Part) -> None:
-        tx.delete(key(home, self.name, *parts))
+        tx.delete(extended(keys.start(home, self.name), parts))
 
     def scan(
         self,
@@ -54,7 +54,7 @@ class Table(Generic[Row]):
 
         `start` is such a rest: the scan begins at the first key that is greater or equal.
         """
-        prefix = key(home, self.name, *parts)
+        prefix = extended(keys.start(home, self.name), parts)
         begin = prefix if start is None else prefix + start
         cut = len(prefix)
         entries = tx.scan(begin, after(prefix), limit, reverse)

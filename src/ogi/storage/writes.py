@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sortedcontainers import SortedDict
 
-from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Home, Reader, homes_of
+from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Home, Reader, check_homes
 
 
 class Writes:
@@ -56,7 +56,7 @@ class Writes:
 
     def check(self) -> None:
         """Raise StrayWrite if the body wrote outside of its homes."""
-        homes_of(list(self.changes), self._homes)
+        check_homes(self.changes, self._homes)
 
 
 class Snapshot:
