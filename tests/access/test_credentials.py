@@ -197,6 +197,14 @@ def test_the_administrators_credentials_can_be_given(court: Court) -> None:
     assert _find(court, "test").secret == "test"
 
 
+def test_given_credentials_hold_at_a_later_start_too(court: Court) -> None:
+    first = _bootstrap(court)
+    assert _bootstrap(court, credentials="test:test") == ("test", "test")
+    assert _find(court, "test").principal == _find(court, first[0]).principal
+    vault = court.world.ports.vault
+    assert seeds.admin_key(court.tx(), vault, ACCOUNT) == ("test", "test")
+
+
 SEED = {
     "accounts": {
         ACCOUNT: {
@@ -246,6 +254,14 @@ def test_a_seed_file_makes_several_accounts_at_once(court: Court) -> None:
     assert bob.id in role.trust_bound
 
 
+def test_a_seed_can_be_sown_again(court: Court) -> None:
+    _seed(court, SEED)
+    before = _find(court, "AKIABOB").principal
+    _seed(court, SEED)
+    assert _find(court, "AKIABOB").principal == before
+    assert court.allows(before)
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
@@ -257,6 +273,7 @@ def test_a_seed_file_makes_several_accounts_at_once(court: Court) -> None:
         ({"accounts": {ACCOUNT: {"policies": {"p": {}}}}}, "policies.p: Syntax errors in policy."),
         ({"accounts": {ACCOUNT: {"users": {"b": {"keys": [{"id": "a:b", "secret": "c"}]}}}}},
          "without ':' and '/'"),
+        ({"accounts": {ACCOUNT: {"root_keys": [{"id": "a", "secret": "b"}] * 2}}}, "stands twice"),
     ],
 )  # fmt: skip
 def test_a_wrong_seed_file_says_where_it_is_wrong(court: Court, data: Any, sentence: str) -> None:

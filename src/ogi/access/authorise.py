@@ -12,22 +12,22 @@ from typing import Any
 
 from ogi.access import grants, policy
 from ogi.access.context import Asked
-from ogi.access.policy import Found, Rules, Statement
-from ogi.access.principals import Named
-from ogi.access.refusals import Decision, Look, Refusal, sentence
+from ogi.access.judgements import (
+    BOUNDARY,
+    IDENTITY,
+    RESOURCE,
+    SESSION,
+    Heard,
+    is_closed,
+    judge,
+    look,
+)
+from ogi.access.policy import Rules
+from ogi.access.refusals import Decision, Refusal, sentence
 from ogi.service import Call, Service
 from ogi.storage import Reader
 
-_IDENTITY = "identity-based policy"
-_RESOURCE = "resource-based policy"
-_BOUNDARY = "permissions boundary"
-_SESSION = "session policy"
-
 _NOBODY = Rules(())
-
-_ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
-"""What a bucket's policy cannot deny to the root user of its owner, so that nobody is locked out.
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
 
 
 def authorise(
@@ -61,45 +61,26 @@ def decide(
     owner = _owner(tx, call, service, resource)
     rules = _resource_rules(tx, service, resource)
     at_home = owner == principal.account
-    must_be_named = rules is not None and _must_be_named(resource)
+    closed = rules is not None and is_closed(resource)
     identity = held.identity.on(action)
     said = None if rules is None else rules.on(action)
     limited = held.boundary is not None or bool(principal.session_policies)
-    unopposed = not limited and not must_be_named and (said is None or not said.denies)
+    unopposed = not limited and not closed and (said is None or not said.denies)
     if unopposed and at_home and identity.always:
         return None  # The common case: nobody but the identity's own policies has a say.
 
     asked = Asked(call, context, owner, held)
-    boundary = None if held.boundary is None else held.boundary.on(action)
-    session_rules = grants.of_session(tx, principal)
-    session = None if session_rules is None else session_rules.on(action)
-
-    denied = _explicit(identity, boundary, session, resource, asked)
-    if denied is None and said is not None and said.denies:
-        statement = _denied_by_resource(said, resource, asked)
-        if statement is not None and not (
-            principal.kind == "root" and at_home and action in _ROOT_KEEPS
-        ):
-            denied = _RESOURCE
-    if denied is not None:
-        return Decision(action, resource, owner, denied, explicit=True)
-
-    lacking = _lacking(identity, boundary, session, resource, asked)
-    if lacking is None and at_home and not must_be_named:
+    session = grants.of_session(tx, principal)
+    heard = Heard(
+        identity,
+        None if held.boundary is None else held.boundary.on(action),
+        None if session is None else session.on(action),
+        said,
+    )
+    verdict = judge(asked, heard, action, resource, closed)
+    if verdict is None:
         return None
-    named = Named.NOT if said is None else _named_by_resource(said, resource, asked)
-    if not principal.account:  # A service or nobody: only the resource can let them in.
-        return None if named else Decision(action, resource, owner, _RESOURCE)
-    if not named:
-        # Of what is missing AWS names one: at home the identity's policy, abroad the resource's.
-        missing = lacking if lacking is not None and at_home else _RESOURCE
-        return Decision(action, resource, owner, missing)
-    if at_home and named is Named.DIRECTLY:
-        return None
-    if at_home and named is Named.ROLE:
-        # What limits the role limits what is given to it, but it needs nothing else.
-        lacking = _lacking(None, boundary, session, resource, asked)
-    return None if lacking is None else Decision(action, resource, owner, lacking)
+    return Decision(action, resource, owner, verdict.kind, verdict.explicit)
 
 
 def _owner(tx: Reader, call: Call, service: Service, resource: str) -> str:
@@ -131,65 +112,6 @@ def _prefix(service: str) -> str:
     return f"arn:aws:{'iam' if service == 'sts' else service}:"
 
 
-def _must_be_named(resource: str) -> bool:
-    """Keys and roles are open only to whom their own policy names, or whose account it names.
-
-    https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html
-    """
-    return resource.startswith(("arn:aws:kms:", "arn:aws:iam:"))
-
-
-def _explicit(
-    identity: Found, boundary: Found | None, session: Found | None, resource: str, asked: Asked
-) -> str | None:
-    """The type of policy among the identity's that denies."""
-    for kind, found in ((_IDENTITY, identity), (_BOUNDARY, boundary), (_SESSION, session)):
-        if found is not None and found.denies and found.denied(resource, asked):
-            return kind
-    return None
-
-
-def _lacking(
-    identity: Found | None,
-    boundary: Found | None,
-    session: Found | None,
-    resource: str,
-    asked: Asked,
-) -> str | None:
-    """The first type of policy that would have to allow the request and does not."""
-    for kind, found in ((_IDENTITY, identity), (_BOUNDARY, boundary), (_SESSION, session)):
-        if found is not None and not found.always and not found.allowed(resource, asked):
-            return kind
-    return None
-
-
-def _denied_by_resource(said: Found, resource: str, asked: Asked) -> Statement | None:
-    """A deny that names the account denies everybody in it."""
-    region = asked.call.region
-    for statement in said.denies:
-        principals = statement.principals
-        if principals is None or not principals.names(asked.principal, region):
-            continue
-        if statement.applies(resource, asked):
-            return statement
-    return None
-
-
-def _named_by_resource(said: Found, resource: str, asked: Asked) -> Named:
-    """The closest way in which an allowing statement names the principal."""
-    best = Named.NOT
-    region = asked.call.region
-    for statement in said.allows:
-        if statement.principals is None:
-            continue
-        named = statement.principals.names(asked.principal, region)
-        if named > best and statement.applies(resource, asked):
-            best = named
-            if best is Named.DIRECTLY:
-                break
-    return best
-
-
 def authorise_pass_role(tx: Reader, call: Call, service: Service, role: str, to: str) -> None:
     """Raise `service`'s refusal unless the caller may hand `role` to the service `to`.
 
@@ -214,40 +136,19 @@ def explain(
     owner = _owner(tx, call, service, resource)
     held = grants.of(tx, call.principal)
     asked = Asked(call, context, owner, held)
-    looks = [_look(_IDENTITY, at, s, action, resource, asked) for at, s in held.sources]
+    looks = [look(IDENTITY, at, s, action, resource, asked) for at, s in held.sources]
     if held.boundary is not None:
         looks += [
-            _look(_BOUNDARY, _BOUNDARY, s, action, resource, asked)
-            for s in held.boundary.statements
+            look(BOUNDARY, BOUNDARY, s, action, resource, asked) for s in held.boundary.statements
         ]
     looks += [
-        _look(_SESSION, at, s, action, resource, asked)
+        look(SESSION, at, s, action, resource, asked)
         for at, s in grants.session_sources(tx, call.principal)
     ]
     rules = _resource_rules(tx, service, resource)
     if rules is not None:
-        looks += [_look(_RESOURCE, resource, s, action, resource, asked) for s in rules.statements]
+        looks += [look(RESOURCE, resource, s, action, resource, asked) for s in rules.statements]
     decision = decide(tx, call, service, action, resource, context)
     if decision is None:
         return Decision(action, resource, owner, "", allowed=True, trail=tuple(looks))
     return Decision(action, resource, owner, decision.kind, decision.explicit, trail=tuple(looks))
-
-
-def _look(
-    kind: str, at: str, statement: Statement, action: str, resource: str, asked: Asked
-) -> Look:
-    failed = ""
-    if not statement.speaks_of_action(action.lower()):
-        failed = "action"
-    elif not statement.speaks_of_resource(resource, asked):
-        failed = "resource"
-    elif statement.principals is not None and not statement.principals.names(
-        asked.principal, asked.call.region
-    ):
-        failed = "principal"
-    else:
-        for condition in statement.conditions:
-            if not condition.holds(asked):
-                failed = f"condition {condition.operator} {condition.key}"
-                break
-    return Look(kind, at, statement.name, "Allow" if statement.allows else "Deny", failed)

@@ -44,10 +44,11 @@ class BadCondition(ValueError):
 class Condition:
     """One operator on one key."""
 
-    __slots__ = ("if_exists", "key", "negated", "operator", "quantifier", "test", "values")
+    __slots__ = ("if_exists", "key", "name", "negated", "operator", "quantifier", "test", "values")
 
     def __init__(self, operator: str, key: str, values: Sequence[str], variables: bool) -> None:
         self.operator = operator
+        self.name = key
         self.key = key.lower()
         self.values = tuple(values)
         quantifier, colon, rest = operator.partition(":")
@@ -75,8 +76,9 @@ class Condition:
             return self._holds_for_set(test, values, context)
         if values is None:
             return self.negated or self.if_exists
-        matched = any(test(value, context) for value in values)
-        return matched != self.negated
+        if len(values) == 1:
+            return test(values[0], context) != self.negated
+        return any(test(value, context) for value in values) != self.negated
 
     def _holds_for_set(self, test: Test, values: Values, context: Context) -> bool:
         # "If the key values in the request resolve to an empty data set (for example, an empty

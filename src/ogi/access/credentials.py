@@ -18,7 +18,6 @@ from cryptography.exceptions import InvalidTag
 
 from ogi.access import identities
 from ogi.access.identities import KEYS, USERS, AccessKey, Entropy
-from ogi.errors import AwsError
 from ogi.service import Principal
 from ogi.storage import CONTROL, Reader
 from ogi.storage.keys import key
@@ -70,7 +69,7 @@ class Credentials(msgspec.Struct, frozen=True):
         }
 
 
-# -- why credentials are refused; the front says it in its service's words ------------------------
+# -- why credentials are refused; ogi.access.authenticate says it in the protocol's words ----------
 
 
 class BadCredentials(Exception):
@@ -87,66 +86,6 @@ class BadToken(BadCredentials):
 
 class ExpiredToken(BadCredentials):
     """A session that is over."""
-
-
-class InvalidClientTokenId(AwsError):
-    """The security token included in the request is invalid."""
-
-    status = 403
-
-
-class UnrecognizedClientException(AwsError):
-    """The security token included in the request is invalid."""
-
-    status = 400
-
-
-class InvalidAccessKeyId(AwsError):
-    """The AWS Access Key Id you provided does not exist in our records."""
-
-    status = 403
-
-
-class InvalidToken(AwsError):
-    """The provided token is malformed or otherwise invalid."""
-
-    status = 400
-
-
-class TokenExpired(AwsError):
-    """The security token included in the request is expired"""
-
-    code = "ExpiredToken"
-    status = 403
-
-
-class TokenExpiredException(AwsError):
-    """The security token included in the request is expired"""
-
-    code = "ExpiredTokenException"
-    status = 400
-
-
-class S3TokenExpired(AwsError):
-    """The provided token has expired."""
-
-    code = "ExpiredToken"
-    status = 400
-
-
-def refused(reason: BadCredentials, service: str, query: bool) -> AwsError:
-    """The error in the words of S3, of the query protocol, or of JSON and REST services.
-
-    https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
-    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-    """
-    if service == "s3":
-        if isinstance(reason, ExpiredToken):
-            return S3TokenExpired()
-        return InvalidToken() if isinstance(reason, BadToken) else InvalidAccessKeyId()
-    if isinstance(reason, ExpiredToken):
-        return TokenExpired() if query else TokenExpiredException()
-    return InvalidClientTokenId() if query else UnrecognizedClientException()
 
 
 # -- finding --------------------------------------------------------------------------------------

@@ -71,19 +71,23 @@ def of(tx: Reader, principal: Principal) -> Grants:
     account = principal.account
     if not account:
         return NOTHING
-    owner = principal.role_arn or principal.arn
-    now = version(tx, account)
-    kept = _grants.get(owner)
-    if kept is not None and kept[0] == now:
-        grants = kept[1]
-    else:
-        grants = _load(tx, owner)
-        if len(_grants) >= CACHED_MAX:
-            _grants.clear()
-        _grants[owner] = (now, grants)
+    grants = of_owner(tx, principal.role_arn or principal.arn, account)
     # A session does not survive its role: one that was made anew has another id.
     if principal.kind != "federated" and not principal.id.startswith(grants.id):
         return NOTHING
+    return grants
+
+
+def of_owner(tx: Reader, owner: str, account: str | None = None) -> Grants:
+    """The grants of the user or role with this ARN; NOTHING if there is none."""
+    now = version(tx, account_in(owner) if account is None else account)
+    kept = _grants.get(owner)
+    if kept is not None and kept[0] == now:
+        return kept[1]
+    grants = _load(tx, owner)
+    if len(_grants) >= CACHED_MAX:
+        _grants.clear()
+    _grants[owner] = (now, grants)
     return grants
 
 
@@ -137,12 +141,12 @@ def _load(tx: Reader, owner: str) -> Grants:
         entity = find(tx, USERS, account, name)
     if entity is None or entity.arn != owner:
         return NOTHING
-    sources = list(_sources(tx, entity))
+    sources = list(sources_of(tx, entity))
     if isinstance(entity, User):
         for group in entity.groups:
             row = find(tx, GROUPS, account, group)
             if row is not None:
-                sources.extend(_sources(tx, row))
+                sources.extend(sources_of(tx, row))
     boundary = None
     if entity.boundary:
         boundary = Rules([s for _, s in _managed(tx, entity.boundary)])
@@ -155,7 +159,7 @@ def _load(tx: Reader, owner: str) -> Grants:
     )
 
 
-def _sources(tx: Reader, entity: User | Role | Group) -> Iterator[Source]:
+def sources_of(tx: Reader, entity: User | Role | Group) -> Iterator[Source]:
     for name, text in entity.inline.items():
         at = f"inline policy {name} of {entity.arn}"
         yield from ((at, s) for s in policy.compile(text).statements)

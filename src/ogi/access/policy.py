@@ -81,9 +81,13 @@ class Statement:
         """Whether resource and conditions match (the caller looked at action and principal)."""
         if self.unconditional:
             return True
-        return self.speaks_of_resource(resource, context) and all(
-            condition.holds(context) for condition in self.conditions
-        )
+        if not self.any_resource and not self.speaks_of_resource(resource, context):
+            return False
+        # A loop, for all(...) would cost a generator on every request.
+        for condition in self.conditions:  # noqa: SIM110
+            if not condition.holds(context):
+                return False
+        return True
 
     @property
     def name(self) -> str:

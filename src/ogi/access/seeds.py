@@ -16,6 +16,7 @@ from ogi.access.identities import (
     POLICIES,
     ROLES,
     USERS,
+    Entity,
     Entropy,
     Group,
     ManagedPolicy,
@@ -26,6 +27,7 @@ from ogi.access.identities import (
 )
 from ogi.settings import Settings
 from ogi.storage import CONTROL, Reader, Transaction
+from ogi.storage.tables import Table
 from ogi.vault import Vault
 
 ADMIN = "admin"
@@ -39,12 +41,17 @@ class BadSeed(ValueError):
 def bootstrap(
     tx: Transaction, vault: Vault, settings: Settings, random: Entropy, now: float
 ) -> tuple[str, str] | None:
-    """At the first start: the user `admin` of the default account. Its key and secret, else None.
+    """At the first start: the user `admin` of the default account, with one access key.
 
-    Writes in storage.CONTROL.
+    Credentials that are given become a key of `admin` at every start. Returns the key and secret
+    that were written, else None. Writes in storage.CONTROL.
     """
     account = settings.account
-    if identities.find(tx, USERS, account, ADMIN) is not None:
+    user = identities.find(tx, USERS, account, ADMIN)
+    if user is None:
+        id = identities.unique_id("AIDA", random)
+        user = User(account, ADMIN, id, "/", now, attached=(ADMINISTRATOR,))
+    elif not settings.credentials:
         return None
     if settings.credentials:
         access_key_id, _, secret = settings.credentials.partition(":")
@@ -52,16 +59,8 @@ def bootstrap(
     else:
         row, secret = credentials.mint_key(vault, random, account, ADMIN, now)
     identities.put_key(tx, row)
-    user = User(
-        account=account,
-        name=ADMIN,
-        id=identities.unique_id("AIDA", random),
-        path="/",
-        created=now,
-        attached=(ADMINISTRATOR,),
-        keys=(row.id,),
-    )
-    identities.put(tx, USERS, user)
+    others = tuple(key for key in user.keys if key != row.id)
+    identities.put(tx, USERS, replace(user, keys=(row.id, *others)))
     return row.id, secret
 
 
@@ -123,8 +122,10 @@ class SeedFile(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def seed(tx: Transaction, vault: Vault, data: Any, random: Entropy, now: float) -> int:
-    """Write the identities that `data` (parsed YAML) describes; those with a name that is already
-    there are replaced. Returns how many. Writes in storage.CONTROL. Raises BadSeed.
+    """Write the identities that `data` (parsed YAML) describes; returns how many.
+
+    Those that are already there become as the file says, but keep their unique id, so that a seed
+    can be sown at every start. Writes in storage.CONTROL. Raises BadSeed.
     """
     try:
         file = msgspec.convert(data, SeedFile)
@@ -145,6 +146,7 @@ class _Sower:
     def __init__(self, tx: Transaction, vault: Vault, random: Entropy, now: float) -> None:
         self._tx, self._vault, self._random, self._now = tx, vault, random, now
         self._roles: list[tuple[Role, str]] = []
+        self._keys: set[str] = set()
         self.written = 0
 
     def account(self, account: str, content: SeedAccount) -> None:
@@ -161,20 +163,17 @@ class _Sower:
 
     def _policy(self, account: str, name: str, document: Any) -> None:
         text = _document(document, f"{account}.policies.{name}", check_identity)
+        id, created = self._known(POLICIES, account, name, "ANPA")
         version = PolicyVersion(1, text, self._now)
-        identities.put(
-            self._tx,
-            POLICIES,
-            ManagedPolicy(
-                account, name, self._id("ANPA"), "/", self._now, self._now, (version,), 1, 1
-            ),
-        )
+        row = ManagedPolicy(account, name, id, "/", created, self._now, (version,), 1, 1)
+        identities.put(self._tx, POLICIES, row)
         self.written += 1
 
     def _group(self, account: str, name: str, group: SeedGroup) -> None:
         at = f"{account}.groups.{name}"
+        id, created = self._known(GROUPS, account, name, "AGPA")
         row = Group(
-            account, name, self._id("AGPA"), group.path, self._now,
+            account, name, id, group.path, created,
             self._inline(group.inline, at), self._attached(account, group.policies, at),
         )  # fmt: skip
         identities.put(self._tx, GROUPS, row)
@@ -182,17 +181,22 @@ class _Sower:
 
     def _user(self, account: str, name: str, user: SeedUser, content: SeedAccount) -> None:
         at = f"{account}.users.{name}"
+        known = identities.find(self._tx, USERS, account, name)
+        for group in () if known is None else known.groups:
+            MEMBERS.delete(self._tx, CONTROL, account, group.lower(), name.lower())
         for group in user.groups:
             if group not in content.groups:
                 raise BadSeed(f"{at}.groups: there is no group {group!r} in account {account}")
             MEMBERS.put(self._tx, Membership(name), CONTROL, account, group.lower(), name.lower())
         for key in user.keys:
             self._key(account, name, key, f"{at}.keys")
+        id, created = self._known(USERS, account, name, "AIDA")
+        keys = [*(key.id for key in user.keys), *(() if known is None else known.keys)]
         row = User(
-            account, name, self._id("AIDA"), user.path, self._now, user.tags,
+            account, name, id, user.path, created, user.tags,
             self._boundary(account, user.boundary, at), self._inline(user.inline, at),
             self._attached(account, user.policies, at), tuple(user.groups),
-            tuple(key.id for key in user.keys),
+            tuple(dict.fromkeys(keys)),
         )  # fmt: skip
         identities.put(self._tx, USERS, row)
         self.written += 1
@@ -200,8 +204,9 @@ class _Sower:
     def _role(self, account: str, name: str, role: SeedRole) -> None:
         at = f"{account}.roles.{name}"
         trust = _document(role.trust, f"{at}.trust", check_trust)
+        id, created = self._known(ROLES, account, name, "AROA")
         row = Role(
-            account, name, self._id("AROA"), role.path, self._now, trust, trust,
+            account, name, id, role.path, created, trust, trust,
             role.max_session_s, role.description, role.tags,
             self._boundary(account, role.boundary, at),
             self._inline(role.inline, at), self._attached(account, role.policies, at),
@@ -222,6 +227,9 @@ class _Sower:
     def _key(self, account: str, user: str, key: SeedKey, at: str) -> None:
         if not key.id or not key.secret or ":" in key.id or "/" in key.id:
             raise BadSeed(f"{at}: a key needs an id without ':' and '/', and a secret")
+        if key.id in self._keys:
+            raise BadSeed(f"{at}: the key {key.id!r} stands twice in the file")
+        self._keys.add(key.id)
         identities.put_key(
             self._tx,
             credentials.seal_key(
@@ -230,8 +238,14 @@ class _Sower:
         )
         self.written += 1
 
-    def _id(self, prefix: str) -> str:
-        return identities.unique_id(prefix, self._random)
+    def _known(
+        self, table: Table[Entity], account: str, name: str, prefix: str
+    ) -> tuple[str, float]:
+        """The unique id and the time of creation of what is already there, or new ones."""
+        found = identities.find(self._tx, table, account, name)
+        if found is not None:
+            return found.id, found.created
+        return identities.unique_id(prefix, self._random), self._now
 
     def _boundary(self, account: str, name: str, at: str) -> str:
         return self._arn(account, name, f"{at}.boundary") if name else ""

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
-from ogi.services.iam import groups, holders, policies, profiles, roles, users
+from ogi.services.iam import (
+    accounts,
+    groups,
+    holders,
+    policies,
+    profiles,
+    roles,
+    simulations,
+    users,
+)
 
-__all__ = ["groups", "holders", "policies", "profiles", "roles", "users"]
+__all__ = [
+    "accounts",
+    "groups",
+    "holders",
+    "policies",
+    "profiles",
+    "roles",
+    "simulations",
+    "users",
+]

@@ -232,7 +232,7 @@ def show_role(tx: Reader, row: Role, whole: bool = True) -> Fields:
     return _with_rest(shown, row, whole)
 
 
-def show_policy(tx: Reader, row: ManagedPolicy, attachments: int, whole: bool = True) -> Fields:
+def show_policy(row: ManagedPolicy, attachments: int, whole: bool = True) -> Fields:
     shown: Fields = {
         "PolicyName": row.name,
         "PolicyId": row.id,

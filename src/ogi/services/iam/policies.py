@@ -61,14 +61,14 @@ def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
         tags=entities.tags_of(request),
     )
     identities.put(tx, POLICIES, row)
-    return {"Policy": entities.show_policy(tx, row, 0)}
+    return {"Policy": entities.show_policy(row, 0)}
 
 
 @SERVICE.operation(on=entities.on_policy, reads=True)
 def get_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     row = entities.policy(tx, call, request["PolicyArn"])
-    attached = _attachments(tx, call.account)[row.arn]
-    return {"Policy": entities.show_policy(tx, row, attached)}
+    attached = attachments(tx, call.account)[row.arn]
+    return {"Policy": entities.show_policy(row, attached)}
 
 
 @SERVICE.operation(on=entities.on_all("policy"), reads=True, unsupported=("PolicyUsageFilter",))
@@ -79,7 +79,7 @@ def list_policies(tx: Reader, call: Call, request: Fields) -> Fields:
         rows.extend(entities.rows(tx, POLICIES, call.account))
     if scope in ("All", "AWS"):
         rows.extend(managed.policies().values())
-    attached = _attachments(tx, call.account)
+    attached = attachments(tx, call.account)
     prefix = request.get("PathPrefix", "/")
     wanted = [
         row
@@ -87,9 +87,7 @@ def list_policies(tx: Reader, call: Call, request: Fields) -> Fields:
         if row.path.startswith(prefix) and (not request.get("OnlyAttached") or attached[row.arn])
     ]
     page, answer = pages.of_list(wanted, request, "Policies")
-    answer["Policies"] = [
-        entities.show_policy(tx, row, attached[row.arn], whole=False) for row in page
-    ]
+    answer["Policies"] = [entities.show_policy(row, attached[row.arn], whole=False) for row in page]
     return answer
 
 
@@ -123,7 +121,7 @@ def list_entities_for_policy(tx: Reader, call: Call, request: Fields) -> Fields:
 @SERVICE.operation(on=entities.on_policy, home=home)
 def delete_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _own(tx, call, request)
-    if _attachments(tx, call.account)[row.arn]:
+    if attachments(tx, call.account)[row.arn]:
         raise DeleteConflictException("Cannot delete a policy attached to entities.")
     if len(row.versions) > 1:
         raise DeleteConflictException(
@@ -216,7 +214,7 @@ def _checked(document: str) -> str:
     return document
 
 
-def _attachments(tx: Reader, account: str) -> Counter[str]:
+def attachments(tx: Reader, account: str) -> Counter[str]:
     """How many users, groups and roles hold each policy."""
     held: Counter[str] = Counter()
     for row in entities.rows(tx, USERS, account):
