@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -203,21 +204,33 @@ class Courier:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
         self._flights: dict[bytes, asyncio.Task[None]] = {}
+        self._fault: BaseException | None = None
         self._recovered = False
 
     async def work(self) -> bool:
-        """Start what is due and wait for one to end; True if there may be more now."""
+        """Start what is due; True if there may be more now.
+
+        A delivery whose fate could not even be recorded raises here, for the supervisor to back off.
+        """
+        if self._fault is not None:
+            fault, self._fault = self._fault, None
+            raise fault
         due = await self._due()
         fresh = [entry for entry in due if entry[0] not in self._flights]
         room = IN_FLIGHT_MAX - len(self._flights)
         for key, raw in fresh[:room]:
             task = asyncio.create_task(self._make(key, _decoder.decode(raw)))
             self._flights[key] = task
-            task.add_done_callback(lambda _, key=key: self._flights.pop(key, None))  # type: ignore[misc]
+            task.add_done_callback(partial(self._landed, key))
         if not fresh or room <= 0:
             return False
         await asyncio.sleep(0)
         return len(due) == BATCH_MAX
+
+    def _landed(self, key: bytes, task: asyncio.Task[None]) -> None:
+        self._flights.pop(key, None)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._fault = fault
 
     async def wait(self) -> None:
         """Return when something was posted, has become due, or a flight has landed."""

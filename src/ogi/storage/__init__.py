@@ -8,7 +8,7 @@ be run again, so it has no effect but on its transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
@@ -150,4 +150,6 @@ def check_homes(keys: Iterable[bytes], homes: Sequence[Home]) -> None:
 
 @lru_cache(maxsize=16_384)
 def _prefixes(homes: tuple[Home, ...]) -> tuple[bytes, ...]:
-    return (b"\x00agenda\x00", *(home.encode() + b"\x00" for home in homes))
+    from ogi.storage.keys import AGENDA, LEASES
+
+    return (AGENDA, LEASES, *(home.encode() + b"\x00" for home in homes))
