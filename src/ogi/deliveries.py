@@ -210,7 +210,7 @@ class Courier:
     async def work(self) -> bool:
         """Start what is due; True if there may be more now.
 
-        A delivery whose fate could not even be recorded raises here, for the supervisor to back off.
+        A delivery whose fate could not even be recorded raises here: the supervisor backs off.
         """
         if self._fault is not None:
             fault, self._fault = self._fault, None
