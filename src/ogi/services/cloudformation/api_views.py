@@ -5,7 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from ogi.service import Call, Fields
-from ogi.services.cloudformation import capabilities, drafts, exports, pages, parameters, stacks
+from ogi.services.cloudformation import (
+    capabilities,
+    drafts,
+    exports,
+    goals,
+    pages,
+    parameters,
+    stacks,
+)
 from ogi.services.cloudformation import templates as reading
 from ogi.services.cloudformation.errors import ChangeSetNotFoundException, ValidationError
 from ogi.services.cloudformation.records import (
@@ -215,7 +223,7 @@ def _change_sets(tx: Reader, call: Call, name: str) -> list[ChangeSet]:
 @SERVICE.operation()
 async def validate_template(call: Call, request: Fields) -> Fields:
     template = reading.read(await drafts.text_of(call, request))
-    reading.check_references(template, drafts.pseudo(call, "", "", []))
+    goals.check_references(template, drafts.pseudo(call, "", "", []))
     found = _summary(template)
     found["Parameters"] = [
         {

@@ -6,9 +6,10 @@ from typing import Any
 
 from ogi.service import Call, Fields
 from ogi.services.cloudformation import exports, graphs, steps
-from ogi.services.cloudformation.functions import Scope, is_known
+from ogi.services.cloudformation.functions import Scope
 from ogi.services.cloudformation.records import CURRENT, PLANS, Plan, Resource, Stack, resources_of
 from ogi.services.cloudformation.resources import TYPES
+from ogi.services.cloudformation.values import is_known
 from ogi.storage import Reader
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields
-from ogi.services.cloudformation import exports, stacks, templates, transforms
+from ogi.services.cloudformation import exports, goals, stacks, templates, transforms
 from ogi.services.cloudformation.errors import ValidationError
 from ogi.services.cloudformation.records import Plan, Stack, plan_of
 from ogi.services.cloudformation.resources import TYPES
@@ -159,7 +159,7 @@ def plan(
     previous = plan_of(tx, call.home, stack.uuid) if stack is not None else None
     topics = _kept(request, "NotificationARNs", previous, "notification_arns")
     before: Mapping[str, str] | None = previous.goal.parameters if previous is not None else None
-    goal = templates.resolve(
+    goal = goals.resolve(
         draft.template,
         request.get("Parameters", []),
         before,

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ogi.service import Call
-from ogi.services.cloudformation import functions
 from ogi.services.cloudformation.errors import ValidationError
-from ogi.services.cloudformation.functions import Scope, evaluate, text_of
+from ogi.services.cloudformation.functions import Scope, evaluate
+from ogi.services.cloudformation.goals import Goal
 from ogi.services.cloudformation.records import (
     EXPORTS,
     IMPORTS,
@@ -20,7 +20,7 @@ from ogi.services.cloudformation.records import (
     Stack,
     StackOutput,
 )
-from ogi.services.cloudformation.templates import Goal
+from ogi.services.cloudformation.values import is_known, text_of
 from ogi.storage import Home, Reader, Transaction
 from ogi.storage.keys import texts
 
@@ -43,7 +43,7 @@ def outputs(goal: Goal, scope: Scope) -> tuple[StackOutput, ...]:
     found = []
     for output in goal.outputs:
         value = evaluate(output.value, scope)
-        if not functions.is_known(value) or isinstance(value, (dict, list)):
+        if not is_known(value) or isinstance(value, (dict, list)):
             raise ValidationError(
                 f"Template format error: Output {output.key} is malformed. The Value field of every"
                 " Outputs member must evaluate to a String."

@@ -16,6 +16,7 @@ from typing import Any
 
 from ogi.errors import unsupported
 from ogi.services.cloudformation.errors import ValidationError, template_error
+from ogi.services.cloudformation.values import NO_VALUE, Later, is_known, plain, text_of
 
 CIDR_COUNT_MAX = 256
 """Blocks of one Fn::Cidr: the reference says 1 to 256."""
@@ -23,20 +24,6 @@ CIDR_COUNT_MAX = 256
 _VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 _LITERAL = re.compile(r"\$\{!([^{}]*)\}")
 _NAME = re.compile(r"[A-Za-z0-9_.:]+\Z")
-
-
-class NoValue:
-    """`AWS::NoValue`: the property is as if it were not there."""
-
-
-NO_VALUE = NoValue()
-
-
-@dataclass(frozen=True)
-class Later:
-    """Not known yet; `node` is plain template data to evaluate again."""
-
-    node: Any
 
 
 @dataclass(frozen=True)
@@ -93,28 +80,6 @@ def function_of(node: Mapping[str, Any]) -> str | None:
     return None
 
 
-def is_known(value: Any) -> bool:
-    """Whether no part of `value` is Later."""
-    if isinstance(value, Later):
-        return False
-    if isinstance(value, dict):
-        return all(map(is_known, value.values()))
-    if isinstance(value, list):
-        return all(map(is_known, value))
-    return True
-
-
-def plain(value: Any) -> Any:
-    """`value` as template data that can be stored and evaluated again."""
-    if isinstance(value, Later):
-        return value.node
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return value
-
-
 def references(node: Any) -> Iterator[Reference]:
     """All mentions of resources (and of parameters by Ref) in template data."""
     if isinstance(node, list):
@@ -137,13 +102,6 @@ def references(node: Any) -> Iterator[Reference]:
             yield from references(variables)
         else:
             yield from references(value)
-
-
-def text_of(value: Any) -> str:
-    """A scalar as the text that CloudFormation makes of it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 # -- the functions ------------------------------------------------------------------------------
@@ -205,8 +163,8 @@ def _sub(argument: Any, scope: Scope) -> Any:
 
     found = {name: value_of(name.strip()) for name in _VARIABLE.findall(text)}
     if not all(map(is_known, found.values())):
-        kept = {name: plain(value) for name, value in values.items()}
-        return Later({"Fn::Sub": [text, kept] if kept else text})
+        kept = {name.strip(): plain(value) for name, value in found.items()}
+        return Later({"Fn::Sub": [text, kept]})
     for name, value in found.items():
         if isinstance(value, (list, dict)) or value is NO_VALUE:
             raise template_error(

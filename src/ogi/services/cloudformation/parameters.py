@@ -11,7 +11,7 @@ from typing import Any
 
 from ogi.errors import unsupported
 from ogi.services.cloudformation.errors import ValidationError, format_error
-from ogi.services.cloudformation.functions import text_of
+from ogi.services.cloudformation.values import text_of
 
 PARAMETERS_MAX = 200
 VALUE_CHARS_MAX = 4096

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from ogi.service import Call
-from ogi.services.cloudformation.templates import RESOURCES_MAX, Goal
+from ogi.services.cloudformation.goals import Goal
+from ogi.services.cloudformation.templates import RESOURCES_MAX
 from ogi.storage import Home, Reader, Transaction
 from ogi.storage.keys import number
 from ogi.storage.tables import Table

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from ogi.errors import unsupported
 from ogi.services.cloudformation.errors import ValidationError
-from ogi.services.cloudformation.functions import Later, text_of
+from ogi.services.cloudformation.values import Later, text_of
 
 
 class Kind(Protocol):

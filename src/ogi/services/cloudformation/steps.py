@@ -14,10 +14,11 @@ import msgspec
 from ogi.deliveries import post
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.cloudformation import exports, functions, naming
+from ogi.services.cloudformation import exports, naming
 from ogi.services.cloudformation.errors import ValidationError
 from ogi.services.cloudformation.events import resource_is, tell
 from ogi.services.cloudformation.functions import Scope, evaluate
+from ogi.services.cloudformation.goals import Definition, Goal
 from ogi.services.cloudformation.records import (
     BEFORES,
     LEFTOVERS,
@@ -32,7 +33,7 @@ from ogi.services.cloudformation.records import (
 )
 from ogi.services.cloudformation.resources import TYPES
 from ogi.services.cloudformation.resources.contract import Made, ResourceType
-from ogi.services.cloudformation.templates import Definition, Goal
+from ogi.services.cloudformation.values import is_known
 from ogi.storage import Reader, Transaction
 
 INITIATED = "Resource creation Initiated"
@@ -98,7 +99,7 @@ def _start_change(tx: Transaction, call: Call, stack: Stack, plan: Plan, step: S
     scope = scope_of(tx, call, stack, plan.goal)
     try:
         wanted = properties_of(kind, definition.properties, scope, plan.tags)
-        if not functions.is_known(wanted):
+        if not is_known(wanted):
             raise ValidationError(f"A value that {step.logical} refers to does not exist.")
     except AwsError as error:
         bare = current or _new(step, definition, {})

@@ -10,6 +10,7 @@ from ogi.services.cloudformation.resources import (
     iam_policies,
     kms,
     lambda_,
+    lambda_sources,
     logs,
     s3,
     sns,
@@ -19,6 +20,6 @@ from ogi.services.cloudformation.resources.contract import ResourceType
 
 TYPES: Mapping[str, ResourceType] = {
     kind.name: kind
-    for module in (handles, iam, iam_policies, kms, lambda_, logs, s3, sns, sqs)
+    for module in (handles, iam, iam_policies, kms, lambda_, lambda_sources, logs, s3, sns, sqs)
     for kind in module.TYPES
 }

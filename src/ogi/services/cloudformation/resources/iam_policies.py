@@ -9,11 +9,11 @@ import json
 
 from ogi.service import Fields
 from ogi.services.cloudformation.errors import ValidationError
-from ogi.services.cloudformation.functions import Later
 from ogi.services.cloudformation.resources.contract import Ask, Hands, Made, Naming, Present
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
 from ogi.services.cloudformation.resources.iam import ROLE, USER, Entity
 from ogi.services.cloudformation.schemas import POLICY, TAGS, TEXT, TEXTS, Shape
+from ogi.services.cloudformation.values import Later
 
 _HOLDERS: tuple[tuple[str, Entity], ...] = (("Roles", ROLE), ("Users", USER))
 

@@ -1,4 +1,4 @@
-"""AWS::Lambda::Function, EventSourceMapping and Permission.
+"""AWS::Lambda::Function.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html
 """
@@ -7,31 +7,26 @@ from __future__ import annotations
 
 import io
 import zipfile
-from typing import Any
 
-from ogi.errors import AwsError
 from ogi.sandbox.interpreters import interpreter_for, version_of
 from ogi.service import Fields
 from ogi.services.cloudformation.errors import ValidationError
-from ogi.services.cloudformation.functions import Later
 from ogi.services.cloudformation.resources.contract import (
     Hands,
     Made,
     Naming,
     Present,
-    handler_code,
 )
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
 from ogi.services.cloudformation.schemas import (
-    BOOLEAN,
     INTEGER,
     TAGS,
     TEXT,
     TEXTS,
-    List,
     Map,
     Shape,
 )
+from ogi.services.cloudformation.values import Later
 
 INLINE_BYTES_MAX = 4 * 1024 * 1024
 """Code.ZipFile (resource reference, AWS::Lambda::Function Code)."""
@@ -60,7 +55,7 @@ def _configuration(properties: Fields) -> Fields:
     return found
 
 
-def _tags(properties: Fields) -> dict[str, str]:
+def tags_of(properties: Fields) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
 
 
@@ -113,8 +108,8 @@ async def _create_function(hands: Hands, properties: Fields) -> Made:
     }
     if "Architectures" in properties:
         request["Architectures"] = properties["Architectures"]
-    if _tags(properties):
-        request["Tags"] = _tags(properties)
+    if tags_of(properties):
+        request["Tags"] = tags_of(properties)
     await hands.create(
         ("lambda", "GetFunctionConfiguration", {"FunctionName": name}),
         ("lambda", "CreateFunction", request),
@@ -173,12 +168,12 @@ async def _update_function(hands: Hands, present: Present, properties: Fields) -
             await hands.do("lambda", "DeleteFunctionConcurrency", {"FunctionName": name})
         else:
             await _reserve(hands, name, reserved)
-    await _update_tags(hands, hands.arn("lambda", f"function:{name}"), old, properties)
+    await update_tags(hands, hands.arn("lambda", f"function:{name}"), old, properties)
     return _function(hands, name, properties)
 
 
-async def _update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
-    tags, tagged = _tags(new), _tags(old)
+async def update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
+    tags, tagged = tags_of(new), tags_of(old)
     gone = [key for key in tagged if key not in tags]
     if gone:
         await hands.do("lambda", "UntagResource", {"Resource": arn, "TagKeys": gone})
@@ -189,109 +184,6 @@ async def _update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None
 async def _delete_function(hands: Hands, present: Present) -> None:
     await hands.drop("lambda", "DeleteFunction", {"FunctionName": present.physical})
 
-
-# -- event source mappings ----------------------------------------------------------------------
-
-_MAPPING = (
-    "BatchSize", "BisectBatchOnFunctionError", "DestinationConfig", "Enabled", "FilterCriteria",
-    "FunctionName", "FunctionResponseTypes", "MaximumBatchingWindowInSeconds",
-    "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor", "ScalingConfig",
-)  # fmt: skip
-_MAPPING_DEFAULTS: Fields = {
-    "BatchSize": 10,
-    "Enabled": True,
-    "FilterCriteria": {"Filters": []},
-    "FunctionResponseTypes": [],
-    "MaximumBatchingWindowInSeconds": 0,
-    "ScalingConfig": {},
-}
-
-
-def _mapping_members(properties: Fields) -> Fields:
-    return {name: properties[name] for name in _MAPPING if name in properties}
-
-
-async def _create_mapping(hands: Hands, properties: Fields) -> Made:
-    request = _mapping_members(properties)
-    for name in ("EventSourceArn", "StartingPosition"):
-        if name in properties:
-            request[name] = properties[name]
-    if _tags(properties):
-        request["Tags"] = _tags(properties)
-
-    async def recognise() -> Fields | None:
-        ask = {"EventSourceArn": request["EventSourceArn"], "FunctionName": request["FunctionName"]}
-        listed = await hands.look("lambda", "ListEventSourceMappings", ask)
-        for mapping in listed.get("EventSourceMappings", []):
-            found: Fields = mapping
-            return found
-        return None
-
-    created = await hands.do("lambda", "CreateEventSourceMapping", request, recognise)
-    return _mapping(hands, created["UUID"])
-
-
-def _mapping(hands: Hands, uuid: str) -> Made:
-    arn = hands.arn("lambda", f"event-source-mapping:{uuid}")
-    return Made(uuid, {"Id": uuid, "EventSourceMappingArn": arn})
-
-
-async def _update_mapping(hands: Hands, present: Present, properties: Fields) -> Made:
-    new, old = _mapping_members(properties), _mapping_members(present.properties)
-    changed = {name: value for name, value in new.items() if old.get(name) != value}
-    changed.update(
-        {
-            name: _MAPPING_DEFAULTS[name]
-            for name in old.keys() - new.keys() & _MAPPING_DEFAULTS.keys()
-        }
-    )
-    if changed:
-        request = {"UUID": present.physical, **changed}
-        await hands.do("lambda", "UpdateEventSourceMapping", request)
-    made = _mapping(hands, present.physical)
-    arn = made.attributes["EventSourceMappingArn"]
-    await _update_tags(hands, arn, present.properties, properties)
-    return made
-
-
-async def _delete_mapping(hands: Hands, present: Present) -> None:
-    await hands.drop("lambda", "DeleteEventSourceMapping", {"UUID": present.physical})
-
-
-# -- permissions --------------------------------------------------------------------------------
-
-
-async def _create_permission(hands: Hands, properties: Fields) -> Made:
-    request = {**properties, "StatementId": hands.name}
-    await hands.do("lambda", "AddPermission", request)
-    return Made(hands.name, {"Id": hands.name})
-
-
-async def _update_permission(hands: Hands, present: Present, properties: Fields) -> Made:
-    return Made(present.physical, present.attributes)
-
-
-async def _delete_permission(hands: Hands, present: Present) -> None:
-    request = {
-        "FunctionName": present.properties["FunctionName"], "StatementId": present.physical,
-    }  # fmt: skip
-    try:
-        await hands.drop("lambda", "RemovePermission", request)
-    except AwsError as error:
-        if handler_code(error) != "NotFound":
-            raise
-
-
-_PERMISSION: dict[str, Any] = {
-    "Action": TEXT,
-    "EventSourceToken": TEXT,
-    "FunctionName": TEXT,
-    "FunctionUrlAuthType": TEXT,
-    "Principal": TEXT,
-    "PrincipalOrgID": TEXT,
-    "SourceAccount": TEXT,
-    "SourceArn": TEXT,
-}
 
 TYPES = (
     Type(
@@ -354,65 +246,5 @@ TYPES = (
         naming=Naming("FunctionName", 64),
         asks={"ReservedConcurrentExecutions": ("lambda", "PutFunctionConcurrency")},
         check=_check_function,
-    ),
-    Type(
-        name="AWS::Lambda::EventSourceMapping",
-        properties=Shape(
-            {
-                "BatchSize": INTEGER,
-                "BisectBatchOnFunctionError": BOOLEAN,
-                "DestinationConfig": Shape({"OnFailure": Shape({"Destination": TEXT})}),
-                "Enabled": BOOLEAN,
-                "EventSourceArn": TEXT,
-                "FilterCriteria": Shape({"Filters": List(Shape({"Pattern": TEXT}))}),
-                "FunctionName": TEXT,
-                "FunctionResponseTypes": TEXTS,
-                "MaximumBatchingWindowInSeconds": INTEGER,
-                "MaximumRecordAgeInSeconds": INTEGER,
-                "MaximumRetryAttempts": INTEGER,
-                "ParallelizationFactor": INTEGER,
-                "ScalingConfig": Shape({"MaximumConcurrency": INTEGER}),
-                "StartingPosition": TEXT,
-                "Tags": TAGS,
-            },
-            required=("FunctionName",),
-            refused=frozenset(
-                {
-                    "AmazonManagedKafkaEventSourceConfig",
-                    "DocumentDBEventSourceConfig",
-                    "KmsKeyArn",
-                    "LoggingConfig",
-                    "MetricsConfig",
-                    "ProvisionedPollerConfig",
-                    "Queues",
-                    "SelfManagedEventSource",
-                    "SelfManagedKafkaEventSourceConfig",
-                    "SourceAccessConfigurations",
-                    "StartingPositionTimestamp",
-                    "Topics",
-                    "TumblingWindowInSeconds",
-                }
-            ),
-        ),
-        create=_create_mapping,
-        update=_update_mapping,
-        delete=_delete_mapping,
-        attributes=frozenset({"Id", "EventSourceMappingArn"}),
-        replaced_by=frozenset({"EventSourceArn", "StartingPosition"}),
-    ),
-    Type(
-        name="AWS::Lambda::Permission",
-        properties=Shape(
-            _PERMISSION,
-            required=("Action", "FunctionName", "Principal"),
-            refused=frozenset({"InvokedViaFunctionUrl"}),
-        ),
-        create=_create_permission,
-        update=_update_permission,
-        delete=_delete_permission,
-        attributes=frozenset({"Id"}),
-        replaced_by=frozenset(_PERMISSION),
-        naming=Naming(chars_max=100),
-        asks={"Action": ("lambda", "AddPermission")},
     ),
 )

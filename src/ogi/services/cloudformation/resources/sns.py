@@ -9,7 +9,6 @@ import json
 from typing import Any
 
 from ogi.service import Fields
-from ogi.services.cloudformation.functions import text_of
 from ogi.services.cloudformation.resources.contract import Hands, Made, Naming, Present
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
 from ogi.services.cloudformation.schemas import (
@@ -21,6 +20,7 @@ from ogi.services.cloudformation.schemas import (
     List,
     Shape,
 )
+from ogi.services.cloudformation.values import text_of
 
 _TOPIC_ATTRIBUTES = (
     "ContentBasedDeduplication", "DisplayName", "FifoThroughputScope", "KmsMasterKeyId",
