@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,6 +113,46 @@ async def test_what_a_dead_process_had_begun_is_removed_at_the_start(tmp_path: P
     (tmp_path / "incoming" / "torn").write_bytes(b"half")
     FileBlobs(tmp_path)
     assert _files(tmp_path) == []
+
+
+_WRITER = """
+import asyncio, hashlib, sys
+from pathlib import Path
+from ogi.storage.files import FileBlobs
+
+async def pieces(n):
+    for part in range(20):
+        yield bytes([n % 251]) * 50_000
+
+async def main():
+    blobs = FileBlobs(Path(sys.argv[1]))
+    for n in range(10_000):
+        blob = await blobs.write(pieces(n))
+        print(n, blob.name, blob.size, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_acknowledged_survives_a_kill_and_nothing_torn_does(tmp_path: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _WRITER, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert child.stdout is not None
+    lines = [await child.stdout.readline() for _ in range(5)]
+    child.kill()
+    lines += (await child.stdout.read()).splitlines(keepends=True)
+    await child.wait()
+    blobs = FileBlobs(tmp_path)
+    for line in lines:
+        if line.endswith(b"\n"):
+            n, name, size = line.decode().split()
+            whole = await _read(blobs, Blob(name, int(size)), 0, int(size))
+            assert whole == bytes([int(n) % 251]) * 1_000_000
+    # At most the one that was written and not yet acknowledged; never a part of one.
+    files = _files(tmp_path)
+    assert len(files) <= len(lines) + 1
+    assert {path.stat().st_size for path in files} == {1_000_000}
 
 
 async def test_a_blob_that_lost_bytes_is_never_passed_off_as_whole(

@@ -166,3 +166,20 @@ async def test_every_listing_sees_the_write_before_it(s3: S3) -> None:
     for n in range(5):
         await _put(s3, str(n))
         assert len((await s3("ListObjectsV2"))["Contents"]) == n + 1
+
+
+async def test_every_object_is_the_null_version_of_itself(s3: S3) -> None:
+    await _put(s3, "a", "b")
+    first = await s3("ListObjectVersions", MaxKeys=1)
+    assert [(v["Key"], v["VersionId"], v["IsLatest"]) for v in first["Versions"]] == [
+        ("a", "null", True)
+    ]
+    rest = await s3(
+        "ListObjectVersions", KeyMarker=first["NextKeyMarker"],
+        VersionIdMarker=first["NextVersionIdMarker"],
+    )  # fmt: skip
+    assert [v["Key"] for v in rest["Versions"]] == ["b"]
+    await s3("DeleteObjects", Delete={"Objects": [{"Key": "a", "VersionId": "null"}]})
+    with pytest.raises(errors.InvalidArgument, match="Invalid version id specified"):
+        await s3("GetObject", Key="b", VersionId="v1")
+    assert await s3.body("b", VersionId="null") == b"b"

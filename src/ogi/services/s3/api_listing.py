@@ -8,6 +8,7 @@ from typing import Any
 
 from ogi.service import Call, Fields
 from ogi.services.s3 import buckets, errors, keys, listing
+from ogi.services.s3.attributes import NEVER_VERSIONED
 from ogi.services.s3.layout import OBJECTS, Bucket, Object
 from ogi.services.s3.listing import KEYS_MAX, Page, Place
 from ogi.services.s3.service import SERVICE, bucket_arn, home_of
@@ -16,6 +17,9 @@ from ogi.storage import Reader
 _ENCODED = (
     "Delimiter", "Prefix", "Marker", "NextMarker", "StartAfter", "KeyMarker", "NextKeyMarker",
 )  # fmt: skip
+_ENCODED_LISTS = {
+    "Contents": "Key", "Versions": "Key", "Uploads": "Key", "CommonPrefixes": "Prefix",
+}  # fmt: skip
 
 
 @SERVICE.operation(
@@ -67,6 +71,43 @@ def list_objects_v2(tx: Reader, call: Call, request: Fields) -> Fields:
     if page.truncated:
         under = bool(page.prefixes) and page.prefixes[-1] == page.last
         result["NextContinuationToken"] = _token(Place(page.last, under))
+    return encoded(request, result)
+
+
+@SERVICE.operation(
+    on=bucket_arn, action="ListBucketVersions", keys=keys.of_list, reads=True,
+    unsupported=("OptionalObjectAttributes",),
+)  # fmt: skip
+def list_object_versions(tx: Reader, call: Call, request: Fields) -> Fields:
+    """Of a bucket that was never versioned: each object is the latest, with the version `null`."""
+    bucket = buckets.find(tx, call, request)
+    if "VersionIdMarker" in request and not request.get("KeyMarker"):
+        raise errors.InvalidArgument(
+            "A version-id marker cannot be specified without a key marker.",
+            ArgumentName="version-id-marker", ArgumentValue=request["VersionIdMarker"],
+        )  # fmt: skip
+    limit = limit_of(request, "MaxKeys")
+    page = _page(tx, bucket, request, Place(request.get("KeyMarker", "")), limit)
+    result: Fields = {
+        "Name": bucket.name,
+        "Prefix": request.get("Prefix", ""),
+        "KeyMarker": request.get("KeyMarker", ""),
+        "VersionIdMarker": request.get("VersionIdMarker", ""),
+        "MaxKeys": limit,
+        "IsTruncated": page.truncated,
+        **_shown(bucket, page, owner=True),
+    }
+    versions = result.pop("Contents", [])
+    if versions:
+        result["Versions"] = [
+            {**entry, "VersionId": NEVER_VERSIONED, "IsLatest": True} for entry in versions
+        ]
+    if "Delimiter" in request:
+        result["Delimiter"] = request["Delimiter"]
+    if page.truncated:
+        result["NextKeyMarker"] = page.last
+        if page.entries and page.entries[-1][0] == page.last:
+            result["NextVersionIdMarker"] = NEVER_VERSIONED
     return encoded(request, result)
 
 
@@ -125,7 +166,7 @@ def encoded(request: Fields, result: Fields) -> Fields:
     for member in _ENCODED:
         if member in result:
             result[member] = listing.url(result[member])
-    for group, member in (("Contents", "Key"), ("CommonPrefixes", "Prefix"), ("Uploads", "Key")):
+    for group, member in _ENCODED_LISTS.items():
         for entry in result.get(group, ()):
             entry[member] = listing.url(entry[member])
     return result

@@ -16,7 +16,7 @@ from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.s3 import conditions, errors, events
 from ogi.services.s3.layout import BYTES, LAST_REMOVED, OBJECTS, Bucket, Object
-from ogi.services.s3.service import home_of
+from ogi.services.s3.service import SERVICE, home_of
 from ogi.storage import Blob, Home, Reader, Transaction
 from ogi.storage.keys import key as key_of
 from ogi.storage.keys import number, u64
@@ -156,8 +156,6 @@ def _next(tx: Reader, call: Call, home: Home, old: Object | None) -> int:
 
 def missing(tx: Reader, call: Call, bucket: Bucket, key: str) -> AwsError:
     """Who may list the bucket hears that the key is not there, others only that they may not."""
-    from ogi.services.s3.service import SERVICE
-
     try:
         call.ports.authorise(tx, call, SERVICE, ("s3:ListBucket",), (bucket.arn,), call.context)
     except AwsError as denied:
