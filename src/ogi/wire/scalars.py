@@ -15,7 +15,11 @@ EPOCH_S_MAX = 253_402_300_799.999
 
 INTEGER_BITS = {"integer": 32, "long": 64}
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
+"""Python's own float takes more: `1_000`, digits of any script."""
+
 _SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_NO_NUMBER = "STRING_VALUE can not be converted to a Double"
 
 
 class Malformed(Exception):
@@ -63,7 +67,7 @@ def read_timestamp(text: str) -> float:
         elif text[:1].isalpha():
             found = parsedate_to_datetime(text)
         else:
-            return bounded(float(text))
+            return bounded(_float(text))
         if found.tzinfo is None:
             found = found.replace(tzinfo=UTC)
         return (found - EPOCH).total_seconds()
@@ -101,13 +105,16 @@ def read_float(text: str) -> float:
     special = _SPECIAL.get(text)
     if special is not None:
         return special
-    try:
-        number = float(text)
-    except ValueError:
-        raise Malformed("STRING_VALUE can not be converted to a Double") from None
-    if number in (float("inf"), float("-inf")) or number != number:
-        raise Malformed("STRING_VALUE can not be converted to a Double")
+    number = _float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Malformed(_NO_NUMBER)
     return number
+
+
+def _float(text: str) -> float:
+    if not _NUMBER.fullmatch(text):
+        raise Malformed(_NO_NUMBER)
+    return float(text)
 
 
 def write_float(number: float) -> str:
