@@ -129,7 +129,10 @@ async def test_fifo_dead_letters_keep_their_order(sqs: Client) -> None:
     await sqs.send(url, "5", MessageGroupId="g", MessageDeduplicationId="5")
     assert await sqs.bodies(url) == ["5"]
     await sqs.world.deliver()
-    assert await sqs.bodies(dead) == ["0", "1", "2", "3", "4"]
+    found = await sqs.receive(dead, AttributeNames=["MessageDeduplicationId"])
+    assert [message["Body"] for message in found] == ["0", "1", "2", "3", "4"]
+    for message in found:
+        assert message["Attributes"]["MessageDeduplicationId"] == message["MessageId"]
 
 
 @pytest.mark.parametrize(
@@ -263,7 +266,7 @@ async def test_a_rate_limits_a_move_and_it_can_be_cancelled(sqs: Client, source:
         await sqs.world.deliver()
     assert (await _task(sqs))["Status"] == "CANCELLED"
     assert (await sqs.counts(source))[0] == moved
-    with pytest.raises(errors.InvalidParameterValue):
+    with pytest.raises(errors.ResourceNotFoundException):
         await sqs.cancel_message_move_task(TaskHandle=started["TaskHandle"])
     await sqs.start_message_move_task(SourceArn=PREFIX + "dead")
     await sqs.world.deliver()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ogi.services.sqs import errors
+from ogi.services.sqs import errors, lanes
 from tests.services.sqs.conftest import Client
 
 
@@ -159,3 +159,30 @@ async def test_a_poll_of_a_fifo_queue_wakes_when_its_group_is_free(sqs: Client) 
     assert not poll.done()
     await sqs.delete_message(QueueUrl=url, ReceiptHandle=first["ReceiptHandle"])
     assert await asyncio.wait_for(poll, 5) == ["2"]
+
+
+async def test_too_many_in_flight_is_told_to_short_polls_and_waited_for_by_long_ones(
+    sqs: Client, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "IN_FLIGHT_MAX", 5)
+    for n in range(7):
+        await sqs.send(url, str(n))
+    held = await sqs.receive(url, 5)
+    with pytest.raises(errors.OverLimit, match="Too many messages have been received"):
+        await sqs.receive(url)
+    poll = asyncio.create_task(sqs.bodies(url, WaitTimeSeconds=20))
+    await _settle()
+    assert not poll.done()
+    await sqs.delete_message(QueueUrl=url, ReceiptHandle=held[0]["ReceiptHandle"])
+    assert await asyncio.wait_for(poll, 5) == ["5", "6"]
+
+
+async def test_too_many_in_flight_is_not_told_by_a_fifo_queue(
+    sqs: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "IN_FLIGHT_MAX", 1)
+    url = await sqs.queue("q.fifo", FifoQueue="true", ContentBasedDeduplication="true")
+    for n in range(2):
+        await sqs.send(url, str(n), MessageGroupId=str(n))
+    assert await sqs.bodies(url, 1) == ["0"]
+    assert await sqs.receive(url, 1) == []

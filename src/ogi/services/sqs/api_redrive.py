@@ -107,7 +107,7 @@ def cancel_message_move_task(tx: Transaction, call: Call, request: Fields) -> Fi
     _source(tx, call, source_arn)
     task = moves.find(tx, source_arn, id)
     if task.status != moves.RUNNING:
-        raise InvalidParameterValue("Only active tasks can be cancelled.")
+        raise ResourceNotFoundException("Task does not exist.")
     moves.save(tx, msgspec.structs.replace(task, status=moves.CANCELLING))
     return {"ApproximateNumberOfMessagesMoved": task.moved}
 

@@ -26,7 +26,12 @@ def bury(tx: Transaction, call: Call, request: Fields) -> Fields:
     now_ms = messages.milliseconds(call)
     for message in request["messages"]:
         record = msgspec.structs.replace(records.decode(message["record"]), ready_ms=now_ms)
-        sent_ms = now_ms if queue.attributes.fifo else message["sent_ms"]
+        sent_ms = message["sent_ms"]
+        if queue.attributes.fifo:
+            # Developer guide, 'dead-letter queue redrive': the message's id takes the place of its
+            # deduplication id.
+            sent_ms, id = now_ms, records.message_id(record.id)
+            record = msgspec.structs.replace(record, deduplication=id)
         messages.put(
             tx, ledger, record, sent_ms, now_ms,
             count=message["count"], first_ms=message["first_ms"],

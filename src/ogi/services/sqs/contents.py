@@ -95,7 +95,7 @@ def _check_text(text: str) -> None:
         raise InvalidMessageContents(
             f"Invalid binary character '#x{ord(found.group()):X}' was found in the message body, "
             "the set of allowed characters is #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | "
-            "[#x10000-#x10FFFF]"
+            "[#x10000-#x10FFFF]."
         )
 
 

@@ -141,7 +141,10 @@ def receive(
     if ledger.flight >= lanes.IN_FLIGHT_MAX:
         if patient or queue.attributes.fifo:
             return []
-        raise OverLimit("Too many messages are in flight: the limit is 120,000.")
+        raise OverLimit(
+            "Too many messages have been received without being deleted. "
+            "Please delete your received messages or let them timeout before receiving more."
+        )
     graves = redrive.Graves(tx, queue)
     found: list[Received] = []
     for _ in range(ROUNDS_MAX):

@@ -36,11 +36,6 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     received_ms: int
 
 
-@lru_cache(maxsize=8)
-def _key(vault: Vault) -> bytes:
-    return vault.key("sqs/receipt")
-
-
 def write(vault: Vault, arn: str, receipt: Receipt) -> str:
     fields = _FIELDS.pack(
         receipt.id, receipt.epoch, receipt.sent_ms, receipt.number, receipt.due_ms, receipt.count,
@@ -68,6 +63,14 @@ def read(vault: Vault, arn: str, handle: str) -> Receipt:
 
 
 def _digest(vault: Vault, arn: str, fields: bytes) -> bytes:
-    return hashlib.blake2b(
-        fields + arn.encode(), digest_size=_DIGEST_BYTES, key=_key(vault)
-    ).digest()
+    hasher = _hasher(vault, arn).copy()
+    hasher.update(fields)
+    return hasher.digest()
+
+
+@lru_cache(maxsize=4096)
+def _hasher(vault: Vault, arn: str) -> hashlib.blake2b:
+    """A hash that has taken in the key and the queue, of which each handle takes a copy."""
+    hasher = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=vault.key("sqs/receipt"))
+    hasher.update(len(arn).to_bytes(2, "big") + arn.encode())
+    return hasher
