@@ -125,6 +125,7 @@ def test_a_server_that_keeps_its_data_is_not_reset(tmp_path: Path) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request)
         assert refused.value.code == 403
+        refused.value.close()
     finally:
         server.stop()
 
