@@ -19,7 +19,7 @@ from ogi.storage.lanes import Lane
 
 READ_BYTES = 1024 * 1024
 """Read at once, and read ahead: at most two such pieces per reader are in memory."""
-WRITEBACK_BYTES = 16 * 1024 * 1024
+WRITEBACK_BYTES = 8 * 1024 * 1024
 """A file is brought to the disk in windows of this size while it is written, so that the sync at
 the end has little left to do. Behind the first window it is dropped from the system's cache: a
 large object would push everything else out, and where memory grows slowly (a virtual machine gets

@@ -58,8 +58,8 @@ async def write(
 ) -> tuple[Blob, int]:  # fmt: skip
     """A body as a sealed file; returns it and how many plain bytes it holds."""
     passed = _Passed()
-    rest = _nothing() if rest is None else rest
-    async with aclosing(_sealed(_chunks(beginning, rest), cipher, check, passed)) as chunks:
+    pieces = _all(beginning, rest)
+    async with aclosing(_sealed(_chunks(pieces), cipher, check, passed)) as chunks:
         blob = await call.ports.blobs.write(chunks, name)
     return blob, passed.size
 
@@ -70,31 +70,29 @@ class _Passed:
     size = 0
 
 
-async def _chunks(beginning: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The body cut into chunks of the cipher's size; only the last may be smaller."""
-    full, left = _cut(beginning)
-    for chunk in full:
-        yield chunk
-    pieces, have = [left], len(left)
-    async for piece in rest:
-        pieces.append(piece)
-        have += len(piece)
-        if have >= CHUNK_BYTES:
-            full, left = _cut(b"".join(pieces))
-            for chunk in full:
-                yield chunk
-            pieces, have = [left], len(left)
-    if have:
-        yield b"".join(pieces)
+async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The body cut into chunks of the cipher's size, each copied once; the last may be smaller."""
+    waiting: list[bytes] = []
+    room = CHUNK_BYTES
+    async for piece in pieces:
+        at = 0
+        while len(piece) - at >= room:
+            waiting.append(piece[at : at + room])
+            at += room
+            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+            waiting, room = [], CHUNK_BYTES
+        if at < len(piece):
+            waiting.append(piece[at:])
+            room -= len(piece) - at
+    if waiting:
+        yield b"".join(waiting)
 
 
-def _cut(whole: bytes) -> tuple[list[bytes], bytes]:
-    """The full chunks at the beginning, and what is left over."""
-    if len(whole) == CHUNK_BYTES:
-        return [whole], b""
-    end = len(whole) - len(whole) % CHUNK_BYTES
-    chunks = [whole[start : start + CHUNK_BYTES] for start in range(0, end, CHUNK_BYTES)]
-    return chunks, whole[end:]
+async def _all(beginning: bytes, rest: AsyncIterator[bytes] | None) -> AsyncIterator[bytes]:
+    yield beginning
+    if rest is not None:
+        async for piece in rest:
+            yield piece
 
 
 async def _sealed(
