@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 CONNECTIONS_MAX = 256
 """Of one environment, at once; more are closed."""
@@ -96,7 +96,8 @@ class End(asyncio.Protocol):
             self.resume()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's transports are of no such class, though they are of its kind.
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         if not self._dialled:
             self._relay.accepted(self)

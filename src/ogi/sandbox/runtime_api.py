@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 import msgspec
@@ -67,7 +67,8 @@ class RuntimeApi(asyncio.Protocol):
     # -- the transport's side ---------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        # uvloop's transports are of no such class, though they are of its kind.
+        transport = cast(asyncio.Transport, transport)
         self._transport = transport
         self._connections.add(self)
 
