@@ -24,7 +24,9 @@ async def test_every_allowed_character_travels(sqs: Client, url: str, body: str)
     assert await sqs.bodies(url) == [body]
 
 
-@pytest.mark.parametrize("char", ["\x00", "\x08", "\x0b", "\x0c", "\x1f", "\ufffe", "\uffff"])
+@pytest.mark.parametrize(
+    "char", ["\x00", "\x08", "\x0b", "\x0c", "\x1f", "\ufffe", "\uffff", "\ud800"]
+)
 async def test_other_characters_are_refused(sqs: Client, url: str, char: str) -> None:
     with pytest.raises(errors.InvalidMessageContents, match=f"#x{ord(char):X}"):
         await sqs.send(url, f"a{char}b")

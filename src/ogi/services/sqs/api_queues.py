@@ -35,7 +35,7 @@ def _on_name(tx: Reader, call: Call, request: Fields) -> str:
 
 
 def _on_all(tx: Reader, call: Call, request: Fields) -> str:
-    return queues.arn(call.account, call.region, "*")
+    return queues.arn(call.account, call.region, "")
 
 
 @SERVICE.operation(on=_on_name)
