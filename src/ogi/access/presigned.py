@@ -33,15 +33,16 @@ class Presigned(NamedTuple):
     payload: str | None
 
 
-def is_signed(request: Request) -> bool:
-    """Whether the query carries a signature; one of version 2 is refused."""
+def parameters(request: Request) -> list[tuple[str, str]] | None:
+    """The query's parameters if they carry a signature; one of version 2 is refused."""
     query = request.query
     if "X-Amz" not in query and "Signature" not in query and "%" not in query:
-        return False
-    names = {name for name, _ in request.parameters()}
+        return None
+    found = request.parameters()
+    names = {name for name, _ in found}
     if "Signature" in names and "AWSAccessKeyId" in names:
         raise _version_2(request)
-    return not names.isdisjoint(MARKS)
+    return None if names.isdisjoint(MARKS) else found
 
 
 def _version_2(request: Request) -> AwsError:
@@ -49,10 +50,12 @@ def _version_2(request: Request) -> AwsError:
     return InvalidRequest() if words is S3 else words.missing()
 
 
-def parse(request: Request, now: float, skew_s_max: int) -> Presigned:
+def parse(
+    request: Request, parameters: list[tuple[str, str]], now: float, skew_s_max: int
+) -> Presigned:
     """What the parameters say; the clock is checked here, the signature is not."""
     given: dict[str, str] = {}
-    for name, value in request.parameters():
+    for name, value in parameters:
         if name not in REQUIRED and name not in OPTIONAL:
             continue
         if name in given:

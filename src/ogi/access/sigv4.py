@@ -184,10 +184,10 @@ def read(request: Request, now: float, default_region: str) -> Claim | None:
             if authorization is not None:
                 raise scopes.only_one(request, value)
             authorization = value
-    if request.query and presigned.is_signed(request):
+    if request.query and (parameters := presigned.parameters(request)) is not None:
         if authorization is not None:
             raise scopes.only_one(request, authorization)
-        return _presigned(request, now, default_region)
+        return _presigned(request, parameters, now, default_region)
     if authorization is None:
         return None
     scope, signature = scopes.header(request, authorization)
@@ -203,8 +203,10 @@ def read(request: Request, now: float, default_region: str) -> Claim | None:
     )  # fmt: skip
 
 
-def _presigned(request: Request, now: float, default_region: str) -> Claim:
-    found = presigned.parse(request, now, SKEW_S_MAX)
+def _presigned(
+    request: Request, parameters: list[tuple[str, str]], now: float, default_region: str
+) -> Claim:
+    found = presigned.parse(request, parameters, now, SKEW_S_MAX)
     scope = found.scope
     headers, signed = _signed_headers(request, scope, "")
     payload = signed.get(CONTENT_SHA256) or found.payload
