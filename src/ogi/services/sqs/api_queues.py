@@ -85,7 +85,7 @@ def list_queues(tx: Reader, call: Call, request: Fields) -> Fields:
     prefix: str = request.get("QueueNamePrefix") or ""
     limit = limit_of(request)
     names: list[str] = []
-    start = start_of(request) or queues.text_start(prefix)
+    start = start_of(request) or prefix.encode()
     rows = queues.TABLE.scan(tx, call.home, limit=limit + 1, start=start)
     for rest, queue in rows:
         if not queue.name.startswith(prefix):

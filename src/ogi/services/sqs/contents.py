@@ -45,8 +45,8 @@ encode = _encoder.encode
 decode = _decoder.decode
 
 
-def read(entry: Mapping[str, Any], bytes_max: int) -> tuple[Content, int]:
-    """The content of a send request or batch entry and its size; refuses what AWS refuses."""
+def read(entry: Mapping[str, Any], bytes_max: int) -> Content:
+    """The content of a send request or batch entry; refuses what AWS refuses."""
     body: str = entry["MessageBody"]
     if not body:
         raise MissingParameter.of("MessageBody")
@@ -63,7 +63,7 @@ def read(entry: Mapping[str, Any], bytes_max: int) -> tuple[Content, int]:
             f"{bytes_max} bytes."
         )
     if not attributes and not system:
-        return Content(body, md5), size
+        return Content(body, md5)
     return Content(
         body,
         md5,
@@ -71,7 +71,7 @@ def read(entry: Mapping[str, Any], bytes_max: int) -> tuple[Content, int]:
         md5_of_attributes(attributes) if attributes else "",
         _trace_header(system),
         md5_of_attributes(system) if system else "",
-    ), size
+    )
 
 
 def size_of(entry: Mapping[str, Any]) -> int:

@@ -120,12 +120,6 @@ class BatchRequestTooLong(AwsError):
     code = "AWS.SimpleQueueService.BatchRequestTooLong"
 
 
-class UnsupportedOperation(AwsError):
-    """Unsupported operation."""
-
-    code = "AWS.SimpleQueueService.UnsupportedOperation"
-
-
 class ResourceNotFoundException(AwsError):
     """The resource that you specified for the SourceArn parameter doesn't exist."""
 
@@ -183,12 +177,6 @@ class KmsNotFound(KmsRefused):
     """The request was rejected because the specified entity or resource could not be found."""
 
     code = "KMS.NotFoundException"
-
-
-class KmsOptInRequired(KmsRefused):
-    """The request was rejected because the specified key policy isn't syntactically or semantically correct."""  # noqa: E501
-
-    code = "KMS.OptInRequired"
 
 
 class KmsThrottled(KmsRefused):

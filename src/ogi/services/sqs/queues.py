@@ -134,8 +134,3 @@ def check_name(name: str, *, fifo: bool) -> None:
         raise InvalidParameterValue(
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
         )
-
-
-def text_start(prefix: str) -> bytes:
-    """Where names with this prefix begin among the rows; names have no NUL."""
-    return prefix.encode()
