@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambd
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 
@@ -119,7 +120,7 @@ async def _create_function(hands: Hands, properties: Fields) -> Made:
     hands.made(name)
     if "ReservedConcurrentExecutions" in properties:
         await _reserve(hands, name, properties["ReservedConcurrentExecutions"])
-    return _function(hands, name, properties)
+    return await _function(hands, name, properties)
 
 
 async def _reserve(hands: Hands, name: str, count: int) -> None:
@@ -127,9 +128,11 @@ async def _reserve(hands: Hands, name: str, count: int) -> None:
     await hands.do("lambda", "PutFunctionConcurrency", request)
 
 
-def _function(hands: Hands, name: str, properties: Fields) -> Made:
+async def _function(hands: Hands, name: str, properties: Fields) -> Made:
     arn = hands.arn("lambda", f"function:{name}")
-    return Made(name, {"Arn": arn}, remark=_remark(properties.get("Runtime", "")))
+    # To ask what interpreters there are means to start them once.
+    remark = await asyncio.to_thread(_remark, properties.get("Runtime", ""))
+    return Made(name, {"Arn": arn}, remark=remark)
 
 
 def _remark(runtime: str) -> str:
@@ -169,7 +172,7 @@ async def _update_function(hands: Hands, present: Present, properties: Fields) -
         else:
             await _reserve(hands, name, reserved)
     await update_tags(hands, hands.arn("lambda", f"function:{name}"), old, properties)
-    return _function(hands, name, properties)
+    return await _function(hands, name, properties)
 
 
 async def update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
