@@ -69,18 +69,16 @@ def decoded_length(request: Request) -> int:
     return int(text)
 
 
-def anonymous(request: Request) -> tuple[Body, list[tuple[str, str]]]:
-    """The body of a request that nobody signed, without its framing, and its trailing headers.
+def anonymous(request: Request) -> Body:
+    """The body of a request that nobody signed, without its framing.
 
     SDKs frame a body to send its checksum behind it, signed or not.
     """
-    trailers: list[tuple[str, str]] = []
     if request.header("x-amz-content-sha256") != Mode.UNSIGNED_TRAILER.value:
-        return request.body, trailers
+        return request.body
     length = decoded_length(request)
     decoder = Decoder(length, None, _names(request.header("x-amz-trailer")))
-    decoder.trailers = trailers
-    return _read(request.body, decoder, length, trailers), trailers
+    return _read(request.body, decoder, length, decoder.trailers)
 
 
 def proved(
@@ -125,7 +123,7 @@ def _read(body: Body, proof: Proof, length: int | None, trailers: list[tuple[str
         return Proved(body, proof, length, trailers)
     data = b"".join(proof.feed(body))
     proof.finish()
-    return data
+    return Told(data, trailers) if trailers else data
 
 
 class Proof(Protocol):
@@ -197,3 +195,23 @@ class Proved:
         last = b"".join(self._kept)
         self._kept = []
         return last
+
+
+class Told:
+    """A body that is all there and proved, with the trailing headers that bytes could not carry."""
+
+    __slots__ = ("_data", "length", "trailers")
+
+    def __init__(self, data: bytes, trailers: list[tuple[str, str]]) -> None:
+        self.length = len(data)
+        self.trailers = trailers
+        self._data = data
+
+    def __aiter__(self) -> Told:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data, self._data = self._data, b""
+        if not data:
+            raise StopAsyncIteration
+        return data

@@ -122,7 +122,8 @@ class Claim:
         """The proved body. A stream is proved as it is read, and raises where it proves false.
 
         Bytes that a stream has yielded are believed only once it ended without raising. Trailing
-        headers are in `trailers` (and in the stream's own `trailers`) from then on.
+        headers are in `trailers` (and in the stream's own `trailers`) from then on; a body that has
+        any is a stream even if it was bytes.
         """
         if self._payload is None or self.mode is Mode.UNSIGNED:
             return body
