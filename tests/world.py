@@ -44,7 +44,9 @@ class World:
         self.random = random.Random(7)
         folder = Path(tempfile.gettempdir())
         self.ports = Ports(
-            settings=Settings(data=folder, account=ACCOUNT, region=REGION, **(settings or {})),
+            settings=Settings(
+                **{"data": folder, "account": ACCOUNT, "region": REGION, **(settings or {})}
+            ),
             clock=self.clock,
             store=self.store,
             blobs=blobs,

@@ -23,9 +23,9 @@ from ogi.sandbox.verdicts import Verdict
 
 
 class _Environment:
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, clock: Clock) -> None:
         self.prepared = prepared
-        self.output = Output(prepared.log)
+        self.output = Output(prepared.log, clock.now)
         self.modules: dict[str, Any] = {}
 
 
@@ -47,7 +47,7 @@ class FakeSandbox:
         key = (function.arn, function.revision)
         idle = self._idle.setdefault(key, [])
         cold = not idle
-        environment = idle.pop() if idle else _Environment(await prepare(function))
+        environment = idle.pop() if idle else _Environment(await prepare(function), self._clock)
         self.invocations.append(invocation)
         self.running += 1
         self.running_most = max(self.running_most, self.running)

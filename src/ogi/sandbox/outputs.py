@@ -18,8 +18,11 @@ RECORD = b"\x1e"
 class Output:
     """The log of one environment; `begin` starts an invocation's share of it."""
 
-    def __init__(self, log: Callable[[Sequence[LogLine]], None]) -> None:
+    def __init__(
+        self, log: Callable[[Sequence[LogLine]], None], now: Callable[[], float] = time.time
+    ) -> None:
         self._log = log
+        self._now = now
         self._partial = b""
         self._tail = bytearray()
         self._volume = 0
@@ -56,7 +59,7 @@ class Output:
         return bytes(self._tail[-TAIL_BYTES:])
 
     def _emit(self, raw: Sequence[bytes]) -> None:
-        at_ms = int(time.time() * 1000)
+        at_ms = int(self._now() * 1000)
         lines: list[LogLine] = []
         for line in raw:
             for at in range(0, max(1, len(line)), LINE_BYTES_MAX):

@@ -38,7 +38,7 @@ def get_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     return {"Policy": policy, "RevisionId": function.policy_revisions[wanted.qualifier]}
 
 
-# -- tags: of functions and of event source mappings -------------------------------------------------
+# -- tags: of functions and of event source mappings ----------------------------------------------
 
 
 def _on_resource(tx: Reader, call: Call, request: Fields) -> str:

@@ -13,11 +13,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from ogi.access import sessions
 from ogi.errors import AwsError
 from ogi.sandbox import Outcome
 from ogi.service import Call, Fields, Ports
-from ogi.services.lambda_ import batches, mappings, runs
+from ogi.services.lambda_ import batches, mappings, roles, runs
 from ogi.services.lambda_.batches import Batch
 from ogi.services.lambda_.errors import TooManyRequestsException
 from ogi.services.lambda_.mappings import Mapping
@@ -52,12 +51,15 @@ class Feed:
         self._moved = asyncio.Event()
         """Something changed for the loop: a batch ended, the mapping is another."""
         self._polling: asyncio.Task[None] | None = None
+        self._stopped = False
         self._result = ""
         self._refusals = 0
 
     async def run(self) -> None:
         """Poll until stopped; then let the batches in progress end."""
         self._result = await self._shown()
+        if self._stopped:
+            return
         async with asyncio.TaskGroup() as tasks:
             self._polling = tasks.create_task(self._poll(tasks))
 
@@ -69,6 +71,7 @@ class Feed:
 
     def stop(self) -> None:
         """No more polls; batches in progress go on."""
+        self._stopped = True
         if self._polling is not None:
             self._polling.cancel()
 
@@ -124,12 +127,8 @@ class Feed:
 
         def body(tx: Reader) -> tuple[Call, Found]:
             found = runs.find(tx, mapping.target)
-            role = sessions.role_at(tx, found.version.role)
-            if role is None or not sessions.trusts(lambda_, role, "lambda.amazonaws.com", {}):
-                raise sessions.CannotAssume(
-                    "The role defined for the function cannot be assumed by Lambda."
-                )
-            principal = sessions.principal_of(role, f"awslambda_0_{mapping.id.replace('-', '')}")
+            name = f"awslambda_0_{mapping.id.replace('-', '')}"
+            principal = roles.assume(tx, lambda_, found.version.role, name, found.function.arn)
             return lambda_.as_principal(principal), found
 
         return await self._ports.store.read(body)
@@ -137,7 +136,7 @@ class Feed:
     async def _gather(self, call: Call) -> list[Fields]:
         """One batch's messages: what the first poll brings, or more within the window."""
         mapping = self.mapping
-        found = await self._receive(call, mapping.batch_size, 0 if self._in_flight else POLL_S)
+        found = await self._receive(call, mapping.batch_size, POLL_S)
         if not found or not mapping.window_s:
             return found
         until = self._clock.now() + mapping.window_s

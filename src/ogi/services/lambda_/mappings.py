@@ -13,7 +13,7 @@ from ogi import arn as arns
 from ogi.access import sessions
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields, Service
-from ogi.services.lambda_ import functions, tagging
+from ogi.services.lambda_ import functions, roles, tagging
 from ogi.services.lambda_.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -278,12 +278,11 @@ def _with(mapping: Mapping, request: Fields) -> Mapping:
 
 def _check_function_and_queue(tx: Transaction, call: Call, sqs: Service, mapping: Mapping) -> None:
     function, version = functions.find_version(tx, mapping.target)
-    role = sessions.role_at(tx, version.role)
-    if role is None:
-        raise InvalidParameterValueException(
-            "The role defined for the function cannot be assumed by Lambda."
-        )
-    as_role = call.as_principal(sessions.principal_of(role, function.name))
+    try:
+        principal = roles.assume(tx, call, version.role, function.name, function.arn)
+    except sessions.CannotAssume as error:
+        raise InvalidParameterValueException(roles.CANNOT) from error
+    as_role = call.as_principal(principal)
     for action in NEEDED:
         try:
             call.ports.authorise(tx, as_role, sqs, (f"sqs:{action}",), (mapping.source,), {})

@@ -92,12 +92,9 @@ def unpack(zipped: bytes, folder: Path) -> None:
                 _keep_inside(making, link)
         making.chmod(_MODE_FOLDER)
         making.rename(folder)
-    except FileExistsError:
+    except BaseException:
         shutil.rmtree(making, ignore_errors=True)
-    except OSError:
-        shutil.rmtree(making, ignore_errors=True)
-        if not folder.is_dir():
-            raise
+        raise
 
 
 def _unpack(

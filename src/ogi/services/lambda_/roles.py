@@ -10,6 +10,7 @@ from ogi.services.lambda_.errors import InvalidParameterValueException
 from ogi.storage import Reader
 
 PRINCIPAL = "lambda.amazonaws.com"
+CANNOT = "The role defined for the function cannot be assumed by Lambda."
 SESSION_S = 12 * 3600.0
 """How long the credentials of an environment are good for."""
 
@@ -17,11 +18,18 @@ SESSION_S = 12 * 3600.0
 def check(tx: Reader, call: Call, service: Service, role_arn: str, function_arn: str) -> None:
     """Raise what CreateFunction raises for a role that cannot be used."""
     authorise_pass_role(tx, call, service, role_arn, PRINCIPAL)
+    try:
+        assume(tx, call, role_arn, "check", function_arn)
+    except sessions.CannotAssume as error:
+        raise InvalidParameterValueException(CANNOT) from error
+
+
+def assume(tx: Reader, call: Call, role_arn: str, name: str, function_arn: str) -> Principal:
+    """Who Lambda is as the role. Raises sessions.CannotAssume."""
     role = sessions.role_at(tx, role_arn)
     if role is None or not sessions.trusts(call, role, PRINCIPAL, _source(call, function_arn)):
-        raise InvalidParameterValueException(
-            "The role defined for the function cannot be assumed by Lambda."
-        )
+        raise sessions.CannotAssume(CANNOT)
+    return sessions.principal_of(role, name)
 
 
 def session(

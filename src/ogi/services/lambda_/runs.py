@@ -77,8 +77,8 @@ class Runs:
         return sandbox
 
     async def run(
-        self, call: Call, found: Found, payload: bytes, *, request_id: str, client_context: str = "",
-        message_ids: Sequence[str] = (), traces: Sequence[str] = (),
+        self, call: Call, found: Found, payload: bytes, *, request_id: str,
+        client_context: str = "", message_ids: Sequence[str] = (), traces: Sequence[str] = (),
     ) -> Outcome:  # fmt: skip
         """Run it once. Raises TooManyRequestsException, and what stands in a function's way."""
         function, version = found.function, found.version
