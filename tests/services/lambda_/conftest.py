@@ -17,6 +17,7 @@ from ogi.errors import AwsError
 from ogi.service import Fields
 from ogi.services.lambda_ import runs
 from ogi.services.lambda_.poller import Poller
+from ogi.storage import CONTROL
 from ogi.storage.files import FileBlobs
 from tests.sandbox.fake import FakeSandbox
 from tests.world import ACCOUNT, REGION, World
@@ -31,7 +32,8 @@ TRUST = json.dumps({
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/worker"
 ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 ECHO = "def handler(event, context):\n    return event"
-TURNS_MAX = 3000
+SETTLE_TURNS = 40
+TURNS_MAX = 2000
 """How often the loop may turn until something that is expected has happened."""
 
 
@@ -117,13 +119,21 @@ class House:
                 found = await found
             if found:
                 return
-            await asyncio.sleep(0)
+            await self._turn()
         raise AssertionError("it never happened")
 
     async def settle(self) -> None:
         """Let everything go on that goes on without time passing."""
-        for _ in range(300):
+        for _ in range(SETTLE_TURNS):
+            await self._turn()
+
+    async def _turn(self) -> None:
+        """What is ready goes a step on; what waits for a thread has time for its answer."""
+        for _ in range(5):
             await asyncio.sleep(0)
+        await self.world.store.transact(lambda tx: None, CONTROL)
+        await self.world.store.read(lambda tx: None)
+        await asyncio.to_thread(lambda: None)
 
     async def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)

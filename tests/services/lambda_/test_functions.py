@@ -227,7 +227,7 @@ async def test_a_revision_that_is_not_the_latest_is_refused(house: House) -> Non
             FunctionName="f",
             Timeout=6,
             RevisionId=made["RevisionId"],
-        )  # fmt: skip
+        )
     )
     assert error.shape == "PreconditionFailedException"
 

@@ -85,6 +85,7 @@ class Runs:
         traces = traces or ((call.trace,) if call.trace else ())
         noted: dict[str, Any] = {
             "function": functions.version_arn(function, version), "request_id": request_id,
+            "message_ids": list(message_ids),
         }  # fmt: skip
 
         def note(kind: str, at: float, **fields: Any) -> None:
@@ -92,7 +93,7 @@ class Runs:
             self._ports.traces.add([(trace, kind, said) for trace in traces])
 
         def started(at: float, cold: bool) -> None:
-            note("lambda.start", at, message_ids=list(message_ids), cold=cold)
+            note("lambda.start", at, cold=cold)
 
         invocation = Invocation(
             request_id=request_id,
