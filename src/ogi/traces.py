@@ -31,12 +31,11 @@ class Traces:
         self._senders: OrderedDict[str, str] = OrderedDict()
 
     def add(self, notes: Sequence[Note]) -> None:
-        """The notes of one transaction."""
+        """The notes of one transaction; those without a trace only join others."""
         joined: set[str] = set()
         for trace, kind, fields in notes:
-            if not trace:
-                continue
-            self._append(trace, kind, fields)
+            if trace:
+                self._append(trace, kind, fields)
             if "message_id" in fields or "message_ids" in fields:
                 joined |= self._messages(trace, kind, fields)
         for other in joined:

@@ -44,7 +44,7 @@ def demo(template: Path | None) -> None:
     """
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     text = (template or _example()).read_text()
     with _server(console) as endpoint:
         clients = _Clients(endpoint)
@@ -184,12 +184,11 @@ def _show(console: Any, hops: dict[str, Any], lines: list[str]) -> None:
 
     table = Table(title="The way of hello.txt", title_justify="left", box=None, pad_edge=False)
     for name, justify in (("ms", "right"), ("hop", "left"), ("what", "left"), ("KMS key", "left")):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     way = sorted(hops["hello.txt"], key=lambda hop: hop["at"])
     began = way[0]["at"]
     for hop in way:
-        key = _name(hop.get("key") or hop.get("kms_key") or "")
-        table.add_row(f"{(hop['at'] - began) * 1e3:.1f}", hop["kind"], _what(hop), key)
+        table.add_row(f"{(hop['at'] - began) * 1e3:.1f}", hop["kind"], _what(hop), _key(hop))
     console.print(table)
     console.print("\n[bold]The function's own log[/]")
     for line in lines:
@@ -218,6 +217,15 @@ def _check(hops: dict[str, Any], lines: list[str]) -> None:
         raise DemoFailed(f"hello.jpg was not filtered: {other}")
 
 
+def _key(hop: dict[str, Any]) -> str:
+    """The key that a hop used: KMS names it by its id, the services as they were told."""
+    if hop["kind"].startswith("kms."):
+        return _name(hop["key"])[:12] + "…"
+    if hop["kind"] == "s3.put" and not hop["kms_key"]:
+        return "Ogi's own"
+    return _name(hop.get("kms_key") or "")
+
+
 def _what(hop: dict[str, Any]) -> str:
     """A hop's most telling fields in one line."""
     match hop["kind"]:
@@ -230,14 +238,15 @@ def _what(hop: dict[str, Any]) -> str:
         case "sns.deliver":
             return f"-> {hop['protocol']} {_name(hop['endpoint'])}"
         case "sqs.send" | "sqs.receive" | "sqs.delete":
-            return f"{_name(hop['queue'])}, message {hop['message_id'][:8]}"
+            ids = hop.get("message_ids") or [hop["message_id"]]
+            return f"{_name(hop['queue'])}, message {', '.join(id[:8] for id in ids)}"
         case "lambda.start":
             return f"{_name(hop['function'])}, {'cold' if hop.get('cold') else 'warm'}"
         case "lambda.end":
             return f"{hop.get('error') or 'succeeded'} after {hop['duration_ms']:.1f} ms"
     if hop["kind"].startswith("kms."):
         via = f" via {hop['via'].split('.')[0]}" if hop.get("via") else ""
-        return f"as {_name(hop['principal'])}{via}"
+        return f"as {_name(hop['principal']).rsplit('/awslambda', 1)[0]}{via}"
     return ""
 
 
