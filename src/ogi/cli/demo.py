@@ -27,6 +27,8 @@ START_S_MAX = 30.0
 STACK_S_MAX = 120.0
 ARRIVE_S_MAX = 30.0
 LOOK_S = 0.05
+WIDTH = 120
+"""Of what is printed where there is no terminal."""
 
 
 class DemoFailed(click.ClickException):
@@ -44,7 +46,7 @@ def demo(template: Path | None) -> None:
     """
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     text = (template or _example()).read_text()
     with _server(console) as endpoint:
         clients = _Clients(endpoint)
