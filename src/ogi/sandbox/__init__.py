@@ -13,8 +13,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from ogi.settings import Settings
-
 PAYLOAD_BYTES_MAX = 6 * 1024 * 1024
 """Of a request and of a response (Lambda's quotas page: 6 MB each)."""
 INIT_S_MAX = 10.0
@@ -129,23 +127,6 @@ class Sandbox(Protocol):
     async def close(self) -> None:
         """End everything that runs."""
         ...
-
-
-def open_sandbox(settings: Settings, socket: Path) -> Sandbox:
-    """The sandbox of a server that answers on the unix socket `socket`; on the event loop.
-
-    Raises IsolationUnavailable if the settings require what this machine has not.
-    """
-    from ogi.sandbox import relay
-    from ogi.sandbox.local import LocalSandbox
-
-    return LocalSandbox(
-        settings.data / "sandbox",
-        endpoint=settings.endpoint,
-        serve=relay.to(socket),
-        network=settings.function_network == "host",
-        require_isolation=settings.require_isolation,
-    )
 
 
 class IsolationUnavailable(Exception):

@@ -69,7 +69,7 @@ class Environment:
         self._asking: RuntimeApi | None = None
         self._invocation: Invocation | None = None
         self._handed: tuple[float, float] | None = None
-        """When the event was handed over: seconds since the epoch, and the loop's time."""
+        """When the event was handed over: seconds since the epoch, and by perf_counter."""
         self._cold = False
         self._verdict: asyncio.Future[Verdict] | None = None
         self._failure: Verdict | None = None
@@ -94,7 +94,7 @@ class Environment:
         """Start the process and wait until the code is imported (or has failed to be)."""
         loop = asyncio.get_running_loop()
         self._plan, self._log_fd, self._control = plan, log_fd, control
-        begun = loop.time()
+        begun = time.perf_counter()  # uvloop's own time has whole milliseconds only.
         try:
             await self._spawn(plan)
             loop.add_reader(log_fd, self._read_log)
@@ -109,9 +109,9 @@ class Environment:
             await self.close()
             raise
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, begun + INIT_S_MAX - loop.time())):
+            async with asyncio.timeout(max(0.0, begun + INIT_S_MAX - time.perf_counter())):
                 await self.ready.wait()
-        self._init_ms = (loop.time() - begun) * 1000
+        self._init_ms = (time.perf_counter() - begun) * 1000
         self._measure()
 
     async def _spawn(self, plan: Plan) -> None:
@@ -206,7 +206,7 @@ class Environment:
         self._invocation = invocation
         self._handed = None
         self._cold = cold
-        begun = loop.time()
+        begun = time.perf_counter()
         timer = loop.call_later(self.function.timeout_s, self._time_out)
         watch = asyncio.create_task(self._watch())
         try:
@@ -214,7 +214,7 @@ class Environment:
                 self._hand_over(self._asking)
             verdict = await self._verdict
         finally:
-            ended = loop.time()
+            ended = time.perf_counter()
             timer.cancel()
             watch.cancel()
             if not self._verdict.done():
@@ -241,7 +241,7 @@ class Environment:
             headers.append(("Client-Context", invocation.client_context))
         self._asking = None
         self.ready.clear()
-        self._handed = (time.time(), asyncio.get_running_loop().time())
+        self._handed = (time.time(), time.perf_counter())
         connection.give(Event(tuple(headers), invocation.payload))
         if invocation.started is not None:
             invocation.started(self._handed[0], self._cold)
