@@ -14,12 +14,18 @@ from tests.world import World
 
 async def ask(world: World, operation: str, **request: Any) -> Fields:
     """A request to CloudFormation; what it sets going has ended when this returns."""
-    task = asyncio.ensure_future(world.call("cloudformation", operation, **request))
-    while not task.done():
+    return await drive(
+        world, asyncio.ensure_future(world.call("cloudformation", operation, **request))
+    )
+
+
+async def drive(world: World, asked: asyncio.Future[Fields]) -> Fields:
+    """Deliver until the request is answered, and what is then due."""
+    while not asked.done():
         await world.deliver()
         await asyncio.sleep(0)
     await world.deliver()
-    return task.result()
+    return asked.result()
 
 
 async def stack(world: World, name: str) -> Fields:

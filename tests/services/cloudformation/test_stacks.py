@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ogi.errors import AwsError
-from tests.services.cloudformation.driving import ask, events, outputs, resources, stack
+from tests.services.cloudformation.driving import ask, drive, events, outputs, resources, stack
 from tests.world import World
 
 KEYED_QUEUE = """
@@ -195,15 +196,38 @@ async def test_a_neighbours_refusal_is_told_in_the_handlers_form(world: World) -
 
 
 async def test_a_stack_that_takes_too_long_is_rolled_back(world: World) -> None:
-    made = await world.store.transact(lambda tx: None, world.caller().home)
-    assert made is None
-    request = {"StackName": "s", "TemplateBody": KEYED_QUEUE, "TimeoutInMinutes": 1}
-    created = await ask(world, "CreateStack", **request)
+    asked = asyncio.ensure_future(
+        world.call(
+            "cloudformation", "CreateStack", StackName="s", TemplateBody=KEYED_QUEUE,
+            TimeoutInMinutes=1,
+        )
+    )  # fmt: skip
+    while not (await world.call("cloudformation", "ListStacks"))["StackSummaries"]:
+        await asyncio.sleep(0)
+    # Nobody has delivered anything for a minute.
     world.clock.advance(61)
-    await world.deliver()
-    # It was complete in time, so its timeout means nothing any more.
-    told = await events(world, created["StackId"])
-    assert told[-1] == ("s", "CREATE_COMPLETE", "")
+    await drive(world, asked)
+    told = await events(world, "s")
+    assert (
+        "s",
+        "ROLLBACK_IN_PROGRESS",
+        "Stack creation time exceeded the specified timeout. Rollback requested by user.",
+    ) in told
+    assert told[-1] == ("s", "ROLLBACK_COMPLETE", "")
+
+
+async def test_a_retained_resource_survives_a_rollback_unless_new_ones_shall_not(
+    world: World,
+) -> None:
+    await world.call("sqs", "CreateQueue", QueueName="taken")
+    for options, kept in (({}, 2), ({"RetainExceptOnCreate": True}, 2)):
+        template = TAKEN.replace(
+            "Good: {Type: AWS::SQS::Queue}", "Good: {Type: AWS::SQS::Queue, DeletionPolicy: Retain}"
+        )
+        made = await ask(world, "CreateStack", StackName="s", TemplateBody=template, **options)
+        assert (await events(world, made["StackId"]))[-1][1] == "ROLLBACK_COMPLETE"
+        assert len((await world.call("sqs", "ListQueues"))["QueueUrls"]) == kept
+        await ask(world, "DeleteStack", StackName="s")
 
 
 # -- updates ------------------------------------------------------------------------------------

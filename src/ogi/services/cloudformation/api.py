@@ -95,7 +95,7 @@ def asked_already(stack: Stack, kind: str, token: str) -> bool:
     return True
 
 
-@SERVICE.operation(on=arn_of, unsupported=REFUSED)
+@SERVICE.operation(on=arn_of, unsupported=(*REFUSED, "RetainExceptOnCreate"))
 async def update_stack(call: Call, request: Fields) -> Fields:
     name = request["StackName"]
     missing = "Stack [{}] does not exist"
@@ -214,7 +214,7 @@ async def continue_update_rollback(call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=arn_of, unsupported=("DeploymentConfig",))
+@SERVICE.operation(on=arn_of, unsupported=("DeploymentConfig", "RetainExceptOnCreate"))
 async def rollback_stack(call: Call, request: Fields) -> Fields:
     def body(tx: Transaction, running: Call) -> Stack:
         stack = stacks.find(tx, running, request["StackName"], "Stack [{}] does not exist")

@@ -167,7 +167,7 @@ def _having(tx: Reader, call: Call, id: str) -> list[Stack]:
     return []
 
 
-@SERVICE.operation(on=arn_of, reads=True)
+@SERVICE.operation(on=arn_of, reads=True, unsupported=("IncludePropertyValues",))
 def describe_change_set(tx: Reader, call: Call, request: Fields) -> Fields:
     stack, row = _find(tx, call, request)
     listed, more = pages.page(request, row.changes)
@@ -225,7 +225,7 @@ def delete_change_set(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=arn_of)
+@SERVICE.operation(on=arn_of, unsupported=("RetainExceptOnCreate",))
 async def execute_change_set(call: Call, request: Fields) -> Fields:
     uuid = await call.transact(lambda tx, running: _execute(tx, running, request), call.home)
     await stacks.settle(call, uuid)

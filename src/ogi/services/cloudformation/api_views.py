@@ -236,7 +236,7 @@ async def validate_template(call: Call, request: Fields) -> Fields:
     return found
 
 
-@SERVICE.operation(on=arn_of, unsupported=("StackSetName", "CallAs"))
+@SERVICE.operation(on=arn_of, unsupported=("StackSetName", "CallAs", "TemplateSummaryConfig"))
 async def get_template_summary(call: Call, request: Fields) -> Fields:
     if request.get("StackName"):
         text = (await call.read(lambda tx: _plan(tx, call, request))).text

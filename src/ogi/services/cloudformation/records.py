@@ -68,6 +68,7 @@ class Stack(msgspec.Struct, frozen=True):
     disable_rollback: bool = False
     protected: bool = False
     retain_except_on_create: bool = False
+    """A rollback deletes what it undoes, though its DeletionPolicy is Retain."""
     outputs: tuple[StackOutput, ...] = ()
     operation: Operation | None = None
     last_token: str = ""
@@ -171,7 +172,6 @@ class ChangeSet(msgspec.Struct, frozen=True):
     role_arn: str = ""
     on_failure: str = ""
     token: str = ""
-    previous_operation: str = ""
 
 
 class Export(msgspec.Struct, frozen=True):

@@ -167,11 +167,11 @@ def _start_delete(tx: Transaction, call: Call, stack: Stack, step: Step) -> Step
     target = step.target
     replaced = step.slot.endswith(OLD)
     policy = target.replace_policy if replaced else target.deletion_policy
-    retained = policy == "Retain" or (
-        policy == "RetainExceptOnCreate"
-        and stack.operation is not None
-        and stack.operation.phase not in ("rollback", "rollback_cleanup")
-    )
+    undoing = stack.operation is not None and stack.operation.phase in (
+        "rollback", "rollback_cleanup",
+    )  # fmt: skip
+    spares_new = policy == "RetainExceptOnCreate" or stack.retain_except_on_create
+    retained = policy != "Delete" and not (undoing and spares_new)
     kept = stack.operation is not None and step.logical in stack.operation.skipped
     if retained or kept:
         _forget(tx, call, stack, step)
