@@ -2,20 +2,20 @@
 
 A hop is noted inside a transaction and added once it is durable. A message that waits in a queue is
 received by somebody else's request: what becomes of it joins the trace in which it was sent.
-Traces explain; nothing depends on them, and they do not survive a restart.
+Keeping the notes costs next to nothing, since every request has some; they are put in order when
+somebody asks. Traces explain; nothing depends on them, and they do not survive a restart.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-TRACES_MAX = 2_000
+KEPT_MAX = 10_000
+"""Transactions whose notes are kept."""
 HOPS_MAX = 1_000
-"""Hops kept per trace; later ones are dropped."""
-MESSAGES_MAX = 20_000
-"""Messages whose trace is remembered."""
+"""Hops shown of one trace."""
 
 Note = tuple[str, str, dict[str, Any]]
 """Trace, kind, fields."""
@@ -24,51 +24,47 @@ SENT = "sqs.send"
 
 
 class Traces:
-    """The latest traces by id, oldest first."""
+    """The latest notes, by transaction."""
 
     def __init__(self) -> None:
-        self._traces: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
-        self._senders: OrderedDict[str, str] = OrderedDict()
+        self._kept: deque[Sequence[Note]] = deque(maxlen=KEPT_MAX)
 
     def add(self, notes: Sequence[Note]) -> None:
         """The notes of one transaction; those without a trace only join others."""
-        joined: set[str] = set()
-        for trace, kind, fields in notes:
-            if trace:
-                self._append(trace, kind, fields)
-            if "message_id" in fields or "message_ids" in fields:
-                joined |= self._messages(trace, kind, fields)
-        for other in joined:
-            for trace, kind, fields in notes:
-                if trace != other:
-                    self._append(other, kind, fields)
-
-    def _messages(self, trace: str, kind: str, fields: dict[str, Any]) -> set[str]:
-        """Remember who sent a message; else the traces in which the messages were sent."""
-        if kind == SENT:
-            self._senders[fields["message_id"]] = trace
-            if len(self._senders) > MESSAGES_MAX:
-                self._senders.popitem(last=False)
-            return set()
-        ids = fields.get("message_ids") or (fields.get("message_id"),)
-        return {found for id in ids if (found := self._senders.get(str(id))) is not None}
-
-    def _append(self, trace: str, kind: str, fields: dict[str, Any]) -> None:
-        hops = self._traces.get(trace)
-        if hops is None:
-            hops = self._traces[trace] = []
-            if len(self._traces) > TRACES_MAX:
-                self._traces.popitem(last=False)
-        if len(hops) < HOPS_MAX:
-            hops.append({"kind": kind, **fields})
+        if notes:
+            self._kept.append(notes)
 
     def get(self, trace: str) -> list[dict[str, Any]]:
-        return list(self._traces.get(trace, ()))
+        """The hops of one trace, in the order in which they became durable."""
+        return self._ordered().get(trace, [])
 
     def latest(self, limit: int) -> list[tuple[str, list[dict[str, Any]]]]:
         """The newest `limit` traces, newest first."""
-        return [(t, list(self._traces[t])) for t in list(reversed(self._traces))[:limit]]
+        return list(reversed(self._ordered().items()))[:limit]
 
     def clear(self) -> None:
-        self._traces.clear()
-        self._senders.clear()
+        self._kept.clear()
+
+    def _ordered(self) -> dict[str, list[dict[str, Any]]]:
+        traces: dict[str, list[dict[str, Any]]] = {}
+        senders: dict[str, str] = {}
+        for notes in tuple(self._kept):
+            owners = set(_senders(notes, senders))
+            for trace, kind, fields in notes:
+                for owner in owners | {trace} if trace else owners:
+                    hops = traces.setdefault(owner, [])
+                    if len(hops) < HOPS_MAX:
+                        hops.append({"kind": kind, **fields})
+        return traces
+
+
+def _senders(notes: Sequence[Note], senders: dict[str, str]) -> Iterator[str]:
+    """The traces in which the messages of these notes were sent; remembers who sends one now."""
+    for trace, kind, fields in notes:
+        if kind == SENT:
+            senders[fields["message_id"]] = trace
+            continue
+        for id in fields.get("message_ids") or (fields.get("message_id"),):
+            sender = senders.get(str(id))
+            if sender:
+                yield sender

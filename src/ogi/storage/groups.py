@@ -23,7 +23,7 @@ EXTRA_ROWS = 16
 class Group:
     """Changes over a reader. `changes` is the whole effect of the group."""
 
-    __slots__ = ("_below", "_live", "_skips", "bells", "changes", "settlers")
+    __slots__ = ("_below", "_live", "_skips", "_unsorted", "bells", "changes", "settlers")
 
     def __init__(self, below: Reader) -> None:
         self._below = below
@@ -31,6 +31,7 @@ class Group:
         self.bells: set[bytes] = set()
         self.settlers: list[Callable[[BaseException | None], None]] = []
         self._live: SortedList = SortedList()
+        self._unsorted: list[bytes] = []
         self._skips: dict[bytes, bytes] = {}
 
     def rest_on(self, below: Reader) -> None:
@@ -39,14 +40,8 @@ class Group:
 
     def join(self, changes: Changes, bells: set[bytes]) -> None:
         """Make a finished body's changes part of the group."""
-        mine, live = self.changes, self._live
-        for key, value in changes.items():
-            if value is None:
-                if mine.get(key) is not None:
-                    live.remove(key)
-            elif mine.get(key) is None:
-                live.add(key)
-            mine[key] = value
+        self._unsorted.extend(changes)
+        self.changes.update(changes)
         self.bells |= bells
 
     def get(self, key: bytes) -> bytes | None:
@@ -71,6 +66,7 @@ class Group:
     def _mine(
         self, begin: bytes, end: bytes, limit: int, reverse: bool
     ) -> list[tuple[bytes, bytes]]:
+        self._sort()
         found: list[tuple[bytes, bytes]] = []
         for key in self._live.irange(begin, end, inclusive=(True, False), reverse=reverse):
             value = self.changes[key]
@@ -79,6 +75,16 @@ class Group:
             if len(found) == limit:
                 break
         return found
+
+    def _sort(self) -> None:
+        """Bring the keys of entries in order: only scans need it, and many groups have none."""
+        live, changes = self._live, self.changes
+        for key in self._unsorted:
+            if changes[key] is None:
+                live.discard(key)
+            elif key not in live:
+                live.add(key)
+        self._unsorted.clear()
 
     def _unchanged(
         self, begin: bytes, end: bytes, limit: int, reverse: bool
