@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -208,10 +209,11 @@ async def test_a_function_is_killed_at_its_timeout_with_all_that_it_started(
     real_bench: BenchOf, kind: str
 ) -> None:
     bench = real_bench(kind)
-    code = """
+    nap = _nap(kind, 1)
+    code = f"""
 import subprocess, time
 def handler(event, context):
-    subprocess.Popen(["/bin/sleep", "987654"])
+    subprocess.Popen(["/bin/sleep", "{nap}"])
     time.sleep(60)
 """
     begun = time.monotonic()
@@ -224,7 +226,7 @@ def handler(event, context):
     assert bench.log.rstrip().endswith("Status: timeout")
     assert "Duration: 1000.00 ms" in bench.log
     await bench.sandbox.close()
-    assert not _runs("sleep 987654")
+    assert not _runs(f"sleep {nap}")
 
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "process"])
@@ -392,11 +394,14 @@ while True:
 @pytest.mark.parametrize("kind", ["bubblewrap", "process"])
 async def test_nothing_survives_the_death_of_ogi(tmp_path: Path, kind: str) -> None:
     """SIGKILL, so that nothing could be cleaned up."""
+    nap = _nap(kind, 2)
     folder = tmp_path / "code"
     folder.mkdir()
     (folder / "index.py").write_text(
         "import time, subprocess\ndef handler(e, c):\n"
-        " subprocess.Popen(['/bin/sleep', '876543'])\n print('in', flush=True)\n time.sleep(60)"
+        " subprocess.Popen(['/bin/sleep', '"
+        + nap
+        + "'])\n print('in', flush=True)\n time.sleep(60)"
     )
     child = f"""
 import asyncio, sys, time
@@ -421,9 +426,14 @@ asyncio.run(main())
         ogi.send_signal(signal.SIGKILL)
         ogi.wait()
     until = time.monotonic() + 5
-    while _runs(str(folder)) or _runs("sleep 876543"):
+    while _runs(str(folder)) or _runs(f"sleep {nap}"):
         assert time.monotonic() < until, "a process outlived Ogi"
         await asyncio.sleep(0.01)
+
+
+def _nap(kind: str, test: int) -> str:
+    """Seconds that only one test of one process asks for, so that `ps` can tell."""
+    return f"9{len(kind)}{test}{os.getpid()}"
 
 
 def _python(code: str) -> subprocess.Popen[str]:
