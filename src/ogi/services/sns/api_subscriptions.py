@@ -7,9 +7,10 @@ from typing import Any
 from ogi import arn as arns
 from ogi.service import Call, Fields
 from ogi.services.sns import pages, subscriptions, topics
-from ogi.services.sns.errors import InvalidParameterException
+from ogi.services.sns.errors import AuthorizationErrorException, InvalidParameterException
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
+from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction, control
 
 
@@ -38,22 +39,39 @@ def _home_of_subscription(call: Call, request: Fields) -> Home:
     return call.home if found is None else control(found.account, found.region)
 
 
-@SERVICE.operation(home=_home_of_subscription)
-def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
+def _owned(tx: Reader, call: Call, request: Fields, operation: str) -> tuple[Topic, Subscription]:
+    """A subscription is its owner's and the topic's owner's, whatever an identity's policies say
+    of others' (each action's page)."""
     topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    if call.principal.account not in (found.owner, topic.account):
+        raise AuthorizationErrorException(
+            f"User: {call.principal.arn} is not authorized to perform: SNS:{operation}"
+            f" on resource: {topic.arn}"
+        )
+    return topic, found
+
+
+@SERVICE.operation(open=True, home=_home_of_subscription)
+def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Also by the link in each notification, which nobody signs (the action's page)."""
+    if call.principal.kind == "anonymous":
+        topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    else:
+        call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
+        topic, found = _owned(tx, call, request, "Unsubscribe")
     subscriptions.forget(tx, topic, found)
     return {}
 
 
 @SERVICE.operation(reads=True)
 def get_subscription_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
-    topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    topic, found = _owned(tx, call, request, "GetSubscriptionAttributes")
     return {"Attributes": subscriptions.attributes(topic, found)}
 
 
 @SERVICE.operation(home=_home_of_subscription)
 def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
-    _, found = subscriptions.find(tx, request["SubscriptionArn"])
+    _, found = _owned(tx, call, request, "SetSubscriptionAttributes")
     subscriptions.set_attribute(
         tx, found, request["AttributeName"], request.get("AttributeValue", "")
     )

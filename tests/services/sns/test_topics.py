@@ -1,0 +1,139 @@
+"""Topics and subscriptions: attributes, pages, tags, permissions, whose they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ogi.errors import AwsError
+from ogi.service import Principal
+from tests.services.sns.conftest import Client
+
+EVE = Principal(kind="root", account="999988887777", arn="arn:aws:iam::999988887777:root")
+
+
+async def test_creating_a_topic_again_gives_the_same_topic(sns: Client) -> None:
+    first = await sns.topic(DisplayName="News")
+    assert await sns.topic(DisplayName="News") == first
+    assert await sns.topic() == first
+    with pytest.raises(AwsError) as refused:
+        await sns.topic(DisplayName="Other")
+    assert refused.value.message == (
+        "Invalid parameter: Attributes Reason: Topic already exists with different attributes"
+    )
+
+
+async def test_lists_come_in_pages(sns: Client) -> None:
+    for n in range(101):
+        await sns.topic(f"t{n:03}")
+    first = await sns.list_topics()
+    assert len(first["Topics"]) == 100
+    rest = await sns.list_topics(NextToken=first["NextToken"])
+    assert [t["TopicArn"].rpartition(":")[2] for t in rest["Topics"]] == ["t100"]
+    assert "NextToken" not in rest
+
+
+async def test_subscribing_again_gives_the_same_subscription(sns: Client) -> None:
+    topic = await sns.topic()
+    first = await sns.subscribed(topic)
+    assert await sns.subscribed(topic) == first
+    attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert attributes["SubscriptionsConfirmed"] == "1"
+    await sns.unsubscribe(SubscriptionArn=first)
+    attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert attributes["SubscriptionsConfirmed"] == "0"
+    assert attributes["SubscriptionsDeleted"] == "1"
+
+
+async def test_the_link_in_the_envelope_unsubscribes_without_a_signature(sns: Client) -> None:
+    topic = await sns.topic()
+    subscription = await sns.subscribed(topic)
+    nobody = sns.world.caller(Principal(kind="anonymous", account="", arn="*"))
+    await sns.world.call_as(nobody, "sns", "Unsubscribe", SubscriptionArn=subscription)
+    with pytest.raises(AwsError) as refused:
+        await sns.get_subscription_attributes(SubscriptionArn=subscription)
+    assert refused.value.message == "Subscription does not exist"
+
+
+@pytest.mark.parametrize(
+    ("operation", "rest"),
+    [
+        ("Unsubscribe", {}),
+        ("GetSubscriptionAttributes", {}),
+        ("SetSubscriptionAttributes",
+         {"AttributeName": "RawMessageDelivery", "AttributeValue": "true"}),
+    ],
+)  # fmt: skip
+async def test_a_subscription_is_its_owners_and_the_topics_owners(
+    sns: Client, operation: str, rest: dict[str, str]
+) -> None:
+    topic = await sns.topic()
+    subscription = await sns.subscribed(topic)
+    eve = sns.world.caller(EVE, account=EVE.account)
+    with pytest.raises(AwsError) as refused:
+        await sns.world.call_as(eve, "sns", operation, SubscriptionArn=subscription, **rest)
+    assert refused.value.shape == "AuthorizationErrorException"
+
+
+async def test_tags_are_kept_and_limited(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.tag_resource(ResourceArn=topic, Tags=[{"Key": "a", "Value": "1"}])
+    assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == [
+        {"Key": "a", "Value": "1"}
+    ]
+    with pytest.raises(AwsError) as refused:
+        await sns.tag_resource(
+            ResourceArn=topic, Tags=[{"Key": f"k{n}", "Value": ""} for n in range(50)]
+        )
+    assert refused.value.shape == "TagLimitExceededException"
+    await sns.untag_resource(ResourceArn=topic, TagKeys=["a"])
+    assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
+
+
+async def test_permissions_become_statements_of_the_policy(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.add_permission(
+        TopicArn=topic, Label="eve", AWSAccountId=["999988887777"], ActionName=["Publish"]
+    )
+    attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert json.loads(attributes["Policy"])["Statement"][1] == {
+        "Sid": "eve",
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::999988887777:root"},
+        "Action": "SNS:Publish",
+        "Resource": topic,
+    }
+    await sns.remove_permission(TopicArn=topic, Label="eve")
+    attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert [s["Sid"] for s in json.loads(attributes["Policy"])["Statement"]] == [
+        "__default_statement_ID"
+    ]
+
+
+async def test_a_deleted_topic_takes_its_subscriptions_with_it(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.subscribed(topic)
+    await sns.delete_topic(TopicArn=topic)
+    await sns.world.deliver()
+    assert (await sns.list_subscriptions())["Subscriptions"] == []
+
+
+@pytest.mark.parametrize(
+    ("protocol", "endpoint", "sentence"),
+    [
+        ("pigeon", "x", "Invalid parameter: Amazon SNS does not support this protocol string:"
+         " pigeon"),
+        ("sqs", "inbox", "Invalid parameter: SQS endpoint ARN"),
+        ("sqs", "arn:aws:sqs:eu-west-1:111122223333:inbox.fifo",
+         "Invalid parameter: Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be"
+         " subscribed to standard SNS topics"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_subscribed(
+    sns: Client, protocol: str, endpoint: str, sentence: str
+) -> None:
+    topic = await sns.topic()
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
+    assert refused.value.message == sentence
