@@ -181,3 +181,19 @@ def test_a_body_hashed_in_the_header_is_checked_when_it_is_read() -> None:
         "ClientComputedContentSHA256": hashlib.sha256(b"good").hexdigest(),
         "S3ComputedContentSHA256": hashlib.sha256(b"evil").hexdigest(),
     }
+
+
+def test_an_amz_header_in_a_presigned_query_is_read_as_a_header() -> None:
+    # The JavaScript SDK moves what it can into the URL, where the signature covers it.
+    request = signed(
+        S3SigV4QueryAuth, "s3", True, "PUT", "/b/k", {"x-amz-meta-a": "x é"}, {}, b"", "token"
+    )
+    verified(request)
+    assert request.header("x-amz-meta-a") == "x é".encode().decode("latin-1")
+    assert not request.header("x-amz-security-token")
+    with_line_feed = signed(
+        S3SigV4QueryAuth, "s3", True, "PUT", "/b/k", {"x-amz-meta-a": "1\nx-amz-acl:p"}, {}, b"",
+        None,
+    )  # fmt: skip
+    with pytest.raises(AwsError):
+        verified(with_line_feed)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ogi.access import credentials
-from ogi.access.sigv4 import Claim, read
-from ogi.http import Body
+from ogi.access import credentials, sigv2, sigv4
+from ogi.http import Body, Request
 from ogi.service import Ports, Principal
 
 __all__ = ["Claim", "Proved", "prove", "read"]
+
+Claim = sigv4.Claim | sigv2.Claim
 
 
 class Proved(NamedTuple):
@@ -19,6 +20,18 @@ class Proved(NamedTuple):
     """Condition keys of the session, e.g. aws:TokenIssueTime."""
     body: Body
     """Checked as it is read."""
+
+
+def read(
+    request: Request, now: float, region: str, path_of: Callable[[Request], str]
+) -> Claim | None:
+    """The claim of a signed request, None of an anonymous one; raises if it is malformed.
+
+    path_of: the path with the bucket in it, also where the host names the bucket.
+    """
+    if request.query and sigv2.is_meant(request):
+        return sigv2.read(request, now, region, path_of)
+    return sigv4.read(request, now, region)
 
 
 async def prove(ports: Ports, claim: Claim, body: Body, now: float) -> Proved:

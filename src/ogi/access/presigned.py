@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from ogi.access import canonical, scopes
@@ -14,7 +15,6 @@ from ogi.access.signature_errors import (
     AccessDenied,
     AuthorizationQueryParametersError,
     Family,
-    InvalidRequest,
 )
 from ogi.errors import AwsError, unsupported
 from ogi.http import Request
@@ -23,6 +23,8 @@ EXPIRES_S_MAX = 604_800
 MARKS = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature")
 REQUIRED = (*MARKS, "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires")
 OPTIONAL = ("X-Amz-Security-Token", "X-Amz-Content-Sha256")
+OWN = frozenset({*REQUIRED, *OPTIONAL})
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 
 
 class Presigned(NamedTuple):
@@ -34,20 +36,32 @@ class Presigned(NamedTuple):
 
 
 def parameters(request: Request) -> list[tuple[str, str]] | None:
-    """The query's parameters if they carry a signature; one of version 2 is refused."""
+    """The query's parameters if they carry a signature."""
     query = request.query
-    if "X-Amz" not in query and "Signature" not in query and "%" not in query:
+    if "X-Amz" not in query and "%" not in query:
         return None
     found = request.parameters()
-    names = {name for name, _ in found}
-    if "Signature" in names and "AWSAccessKeyId" in names:
-        raise _version_2(request)
-    return None if names.isdisjoint(MARKS) else found
+    return None if {name for name, _ in found}.isdisjoint(MARKS) else found
 
 
-def _version_2(request: Request) -> AwsError:
-    words = scopes.family(request)
-    return InvalidRequest() if words is S3 else words.missing()
+def headers(request: Request, parameters: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers that stand in the query: presigning moves x-amz- headers there, and S3 reads them.
+
+    A real header goes before one in the query.
+    """
+    sent = {name for name, _ in request.headers}
+    found: dict[str, str] = {}
+    for name, value in parameters:
+        name = name.lower()
+        if not name.startswith("x-amz-"):
+            continue
+        value = value.strip(" \t")
+        if CONTROLS(name + value):
+            # A line feed in a value would sign as another header does.
+            raise S3.mismatch()
+        if name not in sent:
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return {name: value.encode().decode("latin-1") for name, value in found.items()}
 
 
 def parse(
@@ -56,7 +70,7 @@ def parse(
     """What the parameters say; the clock is checked here, the signature is not."""
     given: dict[str, str] = {}
     for name, value in parameters:
-        if name not in REQUIRED and name not in OPTIONAL:
+        if name not in OWN:
             continue
         if name in given:
             raise _error(request, given, f"{name} is given more than once.")

@@ -214,10 +214,13 @@ def _presigned(
     if payload is None and scope.s3:
         payload = Mode.UNSIGNED.value
     query = canonical.query(request.query, without="X-Amz-Signature")
+    text = _canonical_request(request, scope, headers, query)
+    if scope.s3:
+        given = [pair for pair in parameters if pair[0] not in presigned.OWN]
+        request.headers = [*request.headers, *presigned.headers(request, given).items()]
     return Claim(
-        request, scope, default_region, found.amz_date, found.token, found.signature,
-        _canonical_request(request, scope, headers, query), payload,
-    )  # fmt: skip
+        request, scope, default_region, found.amz_date, found.token, found.signature, text, payload
+    )
 
 
 def _canonical_request(request: Request, scope: Scope, headers: str, query: str) -> str:

@@ -60,7 +60,7 @@ class Pipeline:
         codec: wire.Codec | None = None
         try:
             now = ports.clock.now()
-            claim = authenticate.read(request, now, ports.settings.region)
+            claim = authenticate.read(request, now, ports.settings.region, _path)
             signed = None if claim is None else claim.service
             route = wire.route(request, signed)
             codec = wire.codec(route.service)
@@ -121,6 +121,10 @@ class Pipeline:
             trace=_trace(request),
             context=context,
         )
+
+
+def _path(request: Request) -> str:
+    return wire.path_style(request).path
 
 
 def _uuid() -> str:
