@@ -178,3 +178,14 @@ async def test_what_a_process_that_died_was_making_is_made_at_once_by_the_next(
     await world.deliver()
     assert began.is_set()
     assert not await world.store.read(lambda tx: tx.scan(b"\x00", b"\x01", 10))
+
+
+async def test_what_a_delivery_carries_is_ciphertext_on_disk(world: World) -> None:
+    call = world.caller()
+    request = {"name": "a", "secret": "plain-text"}
+    await world.store.transact(
+        lambda tx: post(tx, call.begin(), HOME, "test", "write", request, due=call.now + 60), HOME
+    )
+    everything = await world.store.read(lambda tx: tx.scan(b"", b"\xff", 100))
+    assert everything
+    assert all(b"plain-text" not in value for _, value in everything)

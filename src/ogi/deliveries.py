@@ -20,6 +20,7 @@ from ogi.service import Call, Fields, Operation, Ports, Principal, Run, dispatch
 from ogi.storage import Home, Transaction
 from ogi.storage.keys import AGENDA, LEASES, after, number, u64
 from ogi.storage.writes import Writes
+from ogi.vault import NONCE_BYTES
 
 BELL = b"agenda"
 BATCH_MAX = 256
@@ -31,6 +32,8 @@ BACKOFF_S = (0.1, 0.5, 2.0, 10.0, 60.0, 300.0)
 """Waits after faults of ours, by attempt."""
 IDLE_S = 5.0
 """A bell is a hint: look at the agenda at least this often."""
+
+DAY_S = 86_400
 
 log = logging.getLogger("ogi.deliveries")
 
@@ -79,7 +82,7 @@ def post(
     """
     delivery = _delivery(call, service, operation, request, refused, reference, attempt)
     key = _key(call.now if due is None else due, home, call.entropy(12))
-    tx.set(key, _encoder.encode(delivery))
+    tx.set(key, _sealed(call.ports, delivery, call.entropy(NONCE_BYTES)))
     tx.ring(BELL)
     return key
 
@@ -130,6 +133,21 @@ def cancel(tx: Transaction, key: bytes) -> bool:
         return False
     tx.delete(key)
     return True
+
+
+def _sealed(ports: Ports, delivery: Delivery, nonce: bytes) -> bytes:
+    """A delivery as it lies on disk: what it carries (a message, an event) is nobody's to read.
+
+    A key serves one day of postings, since random nonces allow 2**32 sealings under one key.
+    """
+    day = int(delivery.posted) // DAY_S
+    plain = _encoder.encode(delivery)
+    return day.to_bytes(4, "big") + ports.vault.seal(f"deliveries/{day}", plain, nonce)
+
+
+def _opened(ports: Ports, raw: bytes) -> Delivery:
+    day = int.from_bytes(raw[:4], "big")
+    return _decoder.decode(ports.vault.open(f"deliveries/{day}", raw[4:]))
 
 
 def _delivery(
@@ -219,7 +237,7 @@ class Courier:
         fresh = [entry for entry in due if entry[0] not in self._flights]
         room = IN_FLIGHT_MAX - len(self._flights)
         for key, raw in fresh[:room]:
-            task = asyncio.create_task(self._make(key, _decoder.decode(raw)))
+            task = asyncio.create_task(self._make(key, _opened(self._ports, raw)))
             self._flights[key] = task
             task.add_done_callback(partial(self._landed, key))
         if not fresh or room <= 0:
@@ -387,9 +405,11 @@ class Courier:
         later = _moved(key, self._ports.clock.now() + wait)
         again = msgspec.structs.replace(delivery, attempt=delivery.attempt + 1)
 
+        nonce = self._ports.random(NONCE_BYTES)
+
         def body(tx: Transaction) -> None:
             if tx.get(key) is not None:
                 _forget(tx, key)
-                tx.set(later, _encoder.encode(again))
+                tx.set(later, _sealed(self._ports, again, nonce))
 
         await self._ports.store.transact(body, _home(key))
