@@ -1,6 +1,23 @@
 """SNS: topics, who subscribes to them, and the fan-out of what is published."""
 
-from ogi.services.sns import api, api_subscriptions, api_topics, certificates, fanout
+from ogi.services.sns import (
+    api,
+    api_subscriptions,
+    api_topics,
+    certificates,
+    dead_letters,
+    fanout,
+    groups,
+)
 from ogi.services.sns.service import SERVICE
 
-__all__ = ["SERVICE", "api", "api_subscriptions", "api_topics", "certificates", "fanout"]
+__all__ = [
+    "SERVICE",
+    "api",
+    "api_subscriptions",
+    "api_topics",
+    "certificates",
+    "dead_letters",
+    "fanout",
+    "groups",
+]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields
-from ogi.services.sns import certificates, contents, fanout, topics
+from ogi.services.sns import certificates, contents, fanout, groups, topics
+from ogi.services.sns.contents import Content
 from ogi.services.sns.errors import (
     BatchEntryIdsNotDistinctException,
     BatchRequestTooLongException,
     EmptyBatchRequestException,
     InvalidBatchEntryIdException,
     InvalidParameterException,
+    InvalidParameterValueException,
     TooManyEntriesInBatchRequestException,
 )
 from ogi.services.sns.service import SERVICE
@@ -20,6 +24,10 @@ from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction
 
 BATCH_MAX = 10
+_CODES: dict[type[AwsError], str] = {
+    InvalidParameterException: "InvalidParameter",
+    InvalidParameterValueException: "ParameterValueInvalid",
+}
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 SERVICE.page(certificates.PATH)(certificates.page)
@@ -59,7 +67,7 @@ def _home_of_messages(call: Call, request: Fields) -> Home:
 @SERVICE.operation(on=_on_target, keys=topics.owner_keys, home=_home_of_target)
 def publish(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, _target(request))
-    return {"MessageId": _publish(tx, call, topic, request)}
+    return _publish(tx, call, topic, request)
 
 
 @SERVICE.operation(
@@ -74,22 +82,41 @@ def publish_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     failed: list[Fields] = []
     for entry in entries:
         try:
-            done.append({"Id": entry["Id"], "MessageId": _publish(tx, call, topic, entry)})
-        except InvalidParameterException as error:
+            done.append({"Id": entry["Id"], **_publish(tx, call, topic, entry)})
+        except (InvalidParameterException, InvalidParameterValueException) as error:
             failed.append(_failed(entry["Id"], error))
     return {"Successful": done, "Failed": failed}
 
 
-def _publish(tx: Transaction, call: Call, topic: Topic, request: Fields) -> str:
+def _publish(tx: Transaction, call: Call, topic: Topic, request: Fields) -> Fields:
     content = contents.read(call, topic, request)
+    if topic.fifo:
+        return _publish_in_order(tx, call, topic, content)
     sealed = contents.seal(tx, call, topic, content)
-    call.note("sns.publish", topic=topic.arn, sns_message_id=content.id, kms_key=topic.kms_key_id)
+    _note(call, topic, content)
     fanout.begin(tx, call, topic, sealed)
-    return content.id
+    return {"MessageId": content.id}
+
+
+def _publish_in_order(tx: Transaction, call: Call, topic: Topic, content: Content) -> Fields:
+    seen = groups.duplicate_of(tx, call, topic, content)
+    if seen is not None:
+        # "Accepted successfully but not delivered" (the action's page).
+        return {"MessageId": seen.message_id, "SequenceNumber": seen.sequence}
+    content = msgspec.structs.replace(content, sequence=groups.next_sequence(tx, topic))
+    sealed = contents.seal(tx, call, topic, content)
+    _note(call, topic, content)
+    groups.remember(tx, call, topic, content)
+    groups.join(tx, call, topic, content, sealed)
+    return {"MessageId": content.id, "SequenceNumber": content.sequence}
+
+
+def _note(call: Call, topic: Topic, content: Content) -> None:
+    call.note("sns.publish", topic=topic.arn, sns_message_id=content.id, kms_key=topic.kms_key_id)
 
 
 def _failed(id: str, error: AwsError) -> Fields:
-    return {"Id": id, "Code": "InvalidParameter", "Message": error.message, "SenderFault": True}
+    return {"Id": id, "Code": _CODES[type(error)], "Message": error.message, "SenderFault": True}
 
 
 def _checked(entries: list[Fields]) -> list[Fields]:

@@ -6,7 +6,13 @@ from typing import Any
 
 from ogi import arn as arns
 from ogi.service import Call, Fields
-from ogi.services.sns import pages, subscriptions, topics
+from ogi.services.sns import (
+    pages,
+    subscribing,
+    subscription_attributes,
+    subscriptions,
+    topics,
+)
 from ogi.services.sns.errors import AuthorizationErrorException, InvalidParameterException
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
@@ -28,7 +34,7 @@ def subscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, request["TopicArn"])
     if not request.get("Endpoint"):
         raise InvalidParameterException.of("Endpoint")
-    found = subscriptions.subscribe(
+    found = subscribing.subscribe(
         tx, call, topic, request["Protocol"], request["Endpoint"], request.get("Attributes", {})
     )
     return {"SubscriptionArn": found.arn}
@@ -59,22 +65,22 @@ def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     else:
         call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
         topic, found = _owned(tx, call, request, "Unsubscribe")
-    subscriptions.forget(tx, topic, found)
+    subscriptions.forget(tx, found)
+    topics.count(tx, topic, confirmed=-1, deleted=1)
     return {}
 
 
 @SERVICE.operation(reads=True)
 def get_subscription_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
     topic, found = _owned(tx, call, request, "GetSubscriptionAttributes")
-    return {"Attributes": subscriptions.attributes(topic, found)}
+    return {"Attributes": subscription_attributes.shown(topic, found)}
 
 
 @SERVICE.operation(home=_home_of_subscription)
 def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     _, found = _owned(tx, call, request, "SetSubscriptionAttributes")
-    subscriptions.set_attribute(
-        tx, found, request["AttributeName"], request.get("AttributeValue", "")
-    )
+    name, value = request["AttributeName"], request.get("AttributeValue", "")
+    subscriptions.save(tx, subscription_attributes.changed(found, {name: value}), found)
     return {}
 
 

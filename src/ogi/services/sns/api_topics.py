@@ -9,7 +9,6 @@ import msgspec
 
 from ogi import arn as arns
 from ogi import deliveries
-from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.sns import pages, subscriptions, topics
 from ogi.services.sns.errors import (
@@ -41,10 +40,7 @@ def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
 @SERVICE.operation(on=_on_new, keys=_tag_keys, unsupported=("DataProtectionPolicy",))
 def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     name, attributes = request["Name"], request.get("Attributes", {})
-    if name.endswith(".fifo") and attributes.get("FifoTopic") == "true":
-        raise unsupported("the topic attribute FifoTopic")
-    if not topics.NAME.fullmatch(name):
-        raise InvalidParameterException.of("Topic Name")
+    _check_name(name, attributes.get("FifoTopic", "false"))
     made = Topic(name, call.account, call.region, call.arn("sns", name))
     for attribute, value in attributes.items():
         made = topics.with_attribute(made, attribute, value)
@@ -63,6 +59,17 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     if request.get("Tags") and made.tags != found.tags:
         raise InvalidParameterException.of("Tags", "Topic already exists with different tags")
     return {"TopicArn": found.arn}
+
+
+def _check_name(name: str, fifo: str) -> None:
+    if fifo == "true" and not topics.FIFO_NAME.fullmatch(name):
+        raise InvalidParameterException.of(
+            "Fifo Topic names must end with .fifo and must be made up of only uppercase and"
+            " lowercase ASCII letters, numbers, underscores, and hyphens, and must be between 1 and"
+            " 256 characters long."
+        )
+    if fifo != "true" and not topics.NAME.fullmatch(name):
+        raise InvalidParameterException.of("Topic Name")
 
 
 @SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
@@ -85,8 +92,7 @@ def sweep_subscriptions(tx: Transaction, call: Call, request: Fields) -> Fields:
         return {}  # Made anew meanwhile: what is there belongs to the new one.
     rows = subscriptions.TABLE.scan(tx, home, found.resource, limit=SWEEP_PAGE)
     for _, row in rows:
-        subscriptions.TABLE.delete(tx, home, found.resource, row.id)
-        subscriptions.ENDPOINTS.delete(tx, home, found.resource, row.protocol, row.endpoint)
+        subscriptions.forget(tx, row)
     if len(rows) == SWEEP_PAGE:
         deliveries.post(tx, call, home, "sns", "sweep_subscriptions", request)
     return {}

@@ -6,6 +6,7 @@ docs.aws.amazon.com/sns/latest/dg/sns-message-attributes.html
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -55,6 +56,9 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     attributes: dict[str, Attribute]
     published: float
     group: str = ""
+    deduplication: str = ""
+    """Of FIFO topics only, as is `sequence`."""
+    sequence: str = ""
 
     def text_for(self, protocol: str) -> str:
         return self.texts.get(protocol, self.text) if self.texts else self.text
@@ -75,6 +79,21 @@ def read(call: Call, topic: Topic, request: Fields) -> Content:
     }
     if size_of(request) > topic.message_bytes_max:
         raise InvalidParameterException.of("Message too long")
+    group, deduplication = _fifo(topic, request) if topic.fifo else _fair(request)
+    text, texts = message, {}
+    structure = request.get("MessageStructure")
+    if structure == "json":
+        texts = _by_protocol(message)
+        text = texts["default"]
+    elif structure:
+        raise InvalidParameterException.of("MessageStructure")
+    return Content(
+        call.new_id(), text, texts, _subject(request), attributes, call.now, group, deduplication
+    )
+
+
+def _fair(request: Fields) -> tuple[str, str]:
+    """The group of a message to a standard topic, which makes queues fair."""
     if request.get("MessageDeduplicationId"):
         raise InvalidParameterException.of(
             "MessageDeduplicationId",
@@ -84,14 +103,28 @@ def read(call: Call, topic: Topic, request: Fields) -> Content:
     group = request.get("MessageGroupId", "")
     if "MessageGroupId" in request and not _GROUP.fullmatch(group):
         raise InvalidParameterException.of("MessageGroupId")
-    text, texts = message, {}
-    structure = request.get("MessageStructure")
-    if structure == "json":
-        texts = _by_protocol(message)
-        text = texts["default"]
-    elif structure:
-        raise InvalidParameterException.of("MessageStructure")
-    return Content(call.new_id(), text, texts, _subject(request), attributes, call.now, group)
+    return group, ""
+
+
+def _fifo(topic: Topic, request: Fields) -> tuple[str, str]:
+    """(group, deduplication id) of a message to a FIFO topic."""
+    group, deduplication = request.get("MessageGroupId"), request.get("MessageDeduplicationId")
+    if not group:
+        raise InvalidParameterException.of(
+            "The MessageGroupId parameter is required for FIFO topics"
+        )
+    if not _GROUP.fullmatch(group):
+        raise InvalidParameterException.of("MessageGroupId")
+    if deduplication:
+        if not _GROUP.fullmatch(deduplication):
+            raise InvalidParameterException.of("MessageDeduplicationId")
+        return group, deduplication
+    if not topic.content_based_deduplication:
+        raise InvalidParameterException.of(
+            "The topic should either have ContentBasedDeduplication enabled or"
+            " MessageDeduplicationId provided explicitly"
+        )
+    return group, hashlib.sha256(request["Message"].encode()).hexdigest()
 
 
 def size_of(request: Fields) -> int:

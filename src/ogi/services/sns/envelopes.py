@@ -81,6 +81,8 @@ class Envelopes:
     def _signed(self, protocol: str) -> Fields:
         text = self._content.text_for(protocol)
         head = self._heads.get(text)
+        if head is None and self._topic.fifo:
+            head = self._heads[text] = self._unsigned(text)
         if head is None:
             topic, content = self._topic, self._content
             signature, url = certificates.sign(
@@ -99,6 +101,19 @@ class Envelopes:
             }
             self._heads[text] = head
         return head
+
+    def _unsigned(self, text: str) -> Fields:
+        """A FIFO topic's notification has a number and no signature (fifo-message-delivery)."""
+        content = self._content
+        return {
+            "Type": "Notification",
+            "MessageId": content.id,
+            "SequenceNumber": content.sequence,
+            "TopicArn": self._topic.arn,
+            **({"Subject": content.subject} if content.subject else {}),
+            "Message": text,
+            "Timestamp": timestamp(content.published),
+        }
 
     def _attributes(self) -> Fields:
         return {

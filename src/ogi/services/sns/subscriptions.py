@@ -7,20 +7,17 @@ import re
 import msgspec
 
 from ogi import arn as arns
-from ogi.errors import unsupported
-from ogi.service import Call
-from ogi.services.sns import topics
+from ogi.services.sns import filters, topics
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.filters import Filter
 from ogi.services.sns.topics import Topic
-from ogi.storage import Reader, Transaction, control
-from ogi.storage.keys import text
+from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
-PROTOCOLS = frozenset(
-    ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
-)
-SUPPORTED = frozenset(("sqs", "lambda"))
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+EVERYBODY = ""
+"""The bucket of the subscriptions at which every message looks (see audiences)."""
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -32,6 +29,20 @@ class Subscription(msgspec.Struct, frozen=True):
     endpoint: str
     owner: str
     raw: bool = False
+    filter_policy: str = ""
+    filter_scope: str = filters.ATTRIBUTES
+    redrive_policy: str = ""
+    delivery_policy: str = ""
+    pending: bool = False
+    authenticated: bool = True
+    """Who confirmed it had signed."""
+    locked: bool = False
+    """Only a signed request ends it (AuthenticateOnUnsubscribe)."""
+
+    @property
+    def control(self) -> Home:
+        parts = self.topic_arn.split(":")
+        return control(parts[4], parts[3])
 
 
 class Pointer(msgspec.Struct, frozen=True):
@@ -42,44 +53,12 @@ class Pointer(msgspec.Struct, frozen=True):
 
 TABLE = Table("sns.subscription", Subscription)
 ENDPOINTS = Table("sns.endpoint", Pointer)
+ROUTES = Table("sns.route", Subscription)
+"""The same rows again in their buckets, where a fan-out finds them with one look."""
 
 
-def subscribe(
-    tx: Transaction,
-    call: Call,
-    topic: Topic,
-    protocol: str,
-    endpoint: str,
-    attributes: dict[str, str],
-) -> Subscription:
-    """The subscription of an endpoint: the one that is there, or a new one."""
-    _check(protocol, endpoint)
-    pointer = ENDPOINTS.get(tx, topic.control, topic.name, protocol, endpoint)
-    if pointer is not None:
-        found = TABLE.get(tx, topic.control, topic.name, pointer.id)
-        assert found is not None
-        if attributes and _with(found, attributes) != found:
-            raise InvalidParameterException.of(
-                "Attributes", "Subscription already exists with different attributes"
-            )
-        return found
-    id = call.new_id()
-    made = _with(
-        Subscription(
-            id=id,
-            arn=f"{topic.arn}:{id}",
-            topic_arn=topic.arn,
-            topic_name=topic.name,
-            protocol=protocol,
-            endpoint=endpoint,
-            owner=call.principal.account or call.account,
-        ),
-        attributes,
-    )
-    TABLE.put(tx, made, topic.control, topic.name, id)
-    ENDPOINTS.put(tx, Pointer(id), topic.control, topic.name, protocol, endpoint)
-    topics.count(tx, topic, confirmed=1)
-    return made
+def filter_of(subscription: Subscription) -> Filter:
+    return filters.compile(subscription.filter_policy, subscription.filter_scope)
 
 
 def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
@@ -99,84 +78,36 @@ def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
     return topic, found
 
 
-def forget(tx: Transaction, topic: Topic, subscription: Subscription) -> None:
-    TABLE.delete(tx, topic.control, topic.name, subscription.id)
-    ENDPOINTS.delete(tx, topic.control, topic.name, subscription.protocol, subscription.endpoint)
-    topics.count(tx, topic, confirmed=-1, deleted=1)
+def of_endpoint(tx: Reader, topic: Topic, protocol: str, endpoint: str) -> Subscription | None:
+    """The subscription that an endpoint has to a topic."""
+    pointer = ENDPOINTS.get(tx, topic.control, topic.name, protocol, endpoint)
+    if pointer is None:
+        return None
+    return TABLE.get(tx, topic.control, topic.name, pointer.id)
 
 
-def set_attribute(tx: Transaction, subscription: Subscription, name: str, value: str) -> None:
-    parts = topics.parse(subscription.topic_arn)
-    changed = _with(subscription, {name: value})
-    TABLE.put(
-        tx, changed, control(parts.account, parts.region), subscription.topic_name,
-        subscription.id,
-    )  # fmt: skip
+def save(tx: Transaction, made: Subscription, before: Subscription | None = None) -> None:
+    """Keep a subscription as it is now; `before`: as it was."""
+    home, name = made.control, made.topic_name
+    TABLE.put(tx, made, home, name, made.id)
+    if before is None:
+        ENDPOINTS.put(tx, Pointer(made.id), home, name, made.protocol, made.endpoint)
+    else:
+        for bucket in _buckets(before):
+            ROUTES.delete(tx, home, name, bucket, before.id)
+    for bucket in _buckets(made):
+        ROUTES.put(tx, made, home, name, bucket, made.id)
 
 
-def page(tx: Reader, topic: Topic, after: str, limit: int) -> list[Subscription]:
-    """At most `limit` subscriptions of a topic, in the order of their ids, behind `after`."""
-    start = text(after) + b"\x00" if after else None
-    return [s for _, s in TABLE.scan(tx, topic.control, topic.name, limit=limit, start=start)]
+def forget(tx: Transaction, gone: Subscription) -> None:
+    home, name = gone.control, gone.topic_name
+    TABLE.delete(tx, home, name, gone.id)
+    ENDPOINTS.delete(tx, home, name, gone.protocol, gone.endpoint)
+    for bucket in _buckets(gone):
+        ROUTES.delete(tx, home, name, bucket, gone.id)
 
 
-def attributes(topic: Topic, subscription: Subscription) -> dict[str, str]:
-    """As GetSubscriptionAttributes answers them."""
-    return {
-        "SubscriptionArn": subscription.arn,
-        "TopicArn": subscription.topic_arn,
-        "Protocol": subscription.protocol,
-        "Endpoint": subscription.endpoint,
-        "Owner": subscription.owner,
-        "RawMessageDelivery": "true" if subscription.raw else "false",
-        "PendingConfirmation": "false",
-        "ConfirmationWasAuthenticated": "true",
-        "SubscriptionPrincipal": f"arn:aws:iam::{subscription.owner}:root",
-    }
-
-
-def _with(subscription: Subscription, attributes: dict[str, str]) -> Subscription:
-    for name, value in attributes.items():
-        if name == "RawMessageDelivery":
-            subscription = _with_raw(subscription, value)
-        elif name in (
-            "DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RedrivePolicy",
-            "ReplayPolicy", "SubscriptionRoleArn",
-        ):  # fmt: skip
-            raise unsupported(f"the subscription attribute {name}")
-        else:
-            raise InvalidParameterException.of("AttributeName")
-    return subscription
-
-
-def _with_raw(subscription: Subscription, value: str) -> Subscription:
-    if value.lower() not in ("true", "false"):
-        raise InvalidParameterException.of(
-            "RawMessageDelivery", f"Invalid value [{value}]. Must be true or false."
-        )
-    raw = value.lower() == "true"
-    if raw and subscription.protocol == "lambda":
-        raise InvalidParameterException.of(
-            "Attributes", "Delivery protocol [lambda] does not support raw message delivery."
-        )
-    return msgspec.structs.replace(subscription, raw=raw)
-
-
-def _check(protocol: str, endpoint: str) -> None:
-    if protocol not in PROTOCOLS:
-        raise InvalidParameterException.of(
-            f"Amazon SNS does not support this protocol string: {protocol}"
-        )
-    if protocol not in SUPPORTED:
-        raise unsupported(f"the protocol {protocol} of sns:Subscribe")
-    found = arns.parse(endpoint)
-    if protocol == "sqs":
-        if found is None or found.service != "sqs":
-            raise InvalidParameterException.of("SQS endpoint ARN")
-        if found.resource.endswith(".fifo"):
-            raise InvalidParameterException.of(
-                "Invalid parameter: Endpoint",
-                "FIFO SQS Queues can not be subscribed to standard SNS topics",
-            )
-    elif found is None or found.service != "lambda":
-        raise InvalidParameterException.of("Lambda endpoint ARN")
+def _buckets(subscription: Subscription) -> tuple[str, ...]:
+    if not subscription.filter_policy:
+        return (EVERYBODY,)
+    return filter_of(subscription).tokens or (EVERYBODY,)

@@ -16,6 +16,7 @@ from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+FIFO_NAME = re.compile(r"(?=.{1,256}$)[A-Za-z0-9_-]+\.fifo")
 """docs.aws.amazon.com/sns/latest/api/API_CreateTopic.html"""
 DISPLAY_NAME_CHARS_MAX = 100
 POLICY_BYTES_MAX = 30 * 1024
@@ -60,6 +61,13 @@ class Topic(msgspec.Struct, frozen=True):
     signature_version: str = "1"
     message_bytes_max: int = MESSAGE_BYTES_DEFAULT
     tags: dict[str, str] = {}
+    content_based_deduplication: bool = False
+    throughput_scope: str = "Topic"
+    """What a deduplication id is compared with: all of the topic, or its own group."""
+
+    @property
+    def fifo(self) -> bool:
+        return self.name.endswith(".fifo")
 
     @property
     def home(self) -> Home:
@@ -176,15 +184,17 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
             return change(topic, message_bytes_max=_message_bytes_max(value))
         case "TracingConfig" if value == "PassThrough":
             return topic
-        case "FifoTopic" if value == "false":
+        case "FifoTopic" if value == ("true" if topic.fifo else "false"):
             return topic
-        case (
-            "FifoTopic"
-            | "TracingConfig"
-            | "DeliveryPolicy"
-            | "ContentBasedDeduplication"
-            | ("ArchivePolicy" | "FifoThroughputScope")
-        ):
+        case "ContentBasedDeduplication" if topic.fifo:
+            if value.lower() not in ("true", "false"):
+                raise InvalidParameterException.of("ContentBasedDeduplication")
+            return change(topic, content_based_deduplication=value.lower() == "true")
+        case "FifoThroughputScope" if topic.fifo:
+            if value not in ("Topic", "MessageGroup"):
+                raise InvalidParameterException.of("FifoThroughputScope")
+            return change(topic, throughput_scope=value)
+        case "TracingConfig" | "DeliveryPolicy" | "ArchivePolicy":
             raise unsupported(f"the topic attribute {name}")
     if name.endswith(("FeedbackRoleArn", "FeedbackSampleRate")):
         raise unsupported(f"the topic attribute {name}")
@@ -209,17 +219,23 @@ def _checked_policy(value: str) -> str:
 
 def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
     """As GetTopicAttributes answers them."""
-    counts = COUNTS.get(tx, topic.control, topic.name) or Counts()
+    numbers = counts(tx, topic)
     found = {
         "TopicArn": topic.arn,
         "Owner": topic.account,
         "Policy": topic.policy or default_policy(topic),
         "DisplayName": topic.display_name,
-        "SubscriptionsConfirmed": str(counts.confirmed),
-        "SubscriptionsPending": str(counts.pending),
-        "SubscriptionsDeleted": str(counts.deleted),
+        "SubscriptionsConfirmed": str(numbers.confirmed),
+        "SubscriptionsPending": str(numbers.pending),
+        "SubscriptionsDeleted": str(numbers.deleted),
         "EffectiveDeliveryPolicy": msgspec.json.encode(EFFECTIVE_DELIVERY_POLICY).decode(),
     }
+    if topic.fifo:
+        found["FifoTopic"] = "true"
+        found["ContentBasedDeduplication"] = (
+            "true" if topic.content_based_deduplication else "false"
+        )
+        found["FifoThroughputScope"] = topic.throughput_scope
     if topic.kms_key_id:
         found["KmsMasterKeyId"] = topic.kms_key_id
     if topic.signature_version != "1":
@@ -229,8 +245,12 @@ def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
     return found
 
 
+def counts(tx: Reader, topic: Topic) -> Counts:
+    return COUNTS.get(tx, topic.control, topic.name) or Counts()
+
+
 def count(tx: Transaction, topic: Topic, **changes: int) -> None:
     """Add to the numbers of subscriptions by state."""
-    counts = COUNTS.get(tx, topic.control, topic.name) or Counts()
-    new = {name: max(0, getattr(counts, name) + by) for name, by in changes.items()}
-    COUNTS.put(tx, msgspec.structs.replace(counts, **new), topic.control, topic.name)
+    found = counts(tx, topic)
+    new = {name: max(0, getattr(found, name) + by) for name, by in changes.items()}
+    COUNTS.put(tx, msgspec.structs.replace(found, **new), topic.control, topic.name)

@@ -1,0 +1,126 @@
+"""Audiences: who of a topic's subscribers gets a message, found without looking at all of them.
+
+A subscription whose filter asks for certain texts lies in a bucket for each of them; all others lie
+in one bucket that every message opens. A message opens the buckets of the texts that it has.
+Law: a subscription that is in several of them is served in the first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+import msgspec
+
+from ogi.services.sns import filters
+from ogi.services.sns.contents import Content
+from ogi.services.sns.filters import Filter, Values
+from ogi.services.sns.subscriptions import EVERYBODY, ROUTES, Subscription, filter_of
+from ogi.services.sns.topics import Topic
+from ogi.storage import Reader
+from ogi.storage.keys import text
+
+BUCKETS_MAX = 256
+"""A message with more texts than this looks at all subscriptions that ask for one."""
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far a message has come: the bucket, and the last id in it that was looked at."""
+
+    bucket: str = ""
+    after: str = ""
+
+
+START = Cursor()
+
+
+class Audience:
+    """The subscribers of one message."""
+
+    def __init__(self, tx: Reader, topic: Topic, content: Content) -> None:
+        self._tx = tx
+        self._topic = topic
+        self._said: dict[str, Values | None] = {}
+        self._content = content
+        self._buckets = [EVERYBODY, *self._opened()]
+
+    def page(self, cursor: Cursor, limit: int) -> tuple[list[Subscription], Cursor | None]:
+        """Subscribers among the next `limit` that are looked at, and where to go on."""
+        found: list[Subscription] = []
+        after = cursor.after
+        for bucket in self._buckets[bisect_left(self._buckets, cursor.bucket) :]:
+            start = text(after) + b"\x00" if after and bucket == cursor.bucket else None
+            rows = ROUTES.scan(
+                self._tx, self._topic.control, self._topic.name, bucket, limit=limit, start=start
+            )
+            found += [row for _, row in rows if self._gets(row, bucket)]
+            if len(rows) == limit:
+                return found, Cursor(bucket, rows[-1][1].id)
+            limit -= len(rows)
+        return found, None
+
+    def _gets(self, subscription: Subscription, bucket: str) -> bool:
+        if subscription.pending:
+            return False
+        if not subscription.filter_policy:
+            return True
+        filter = filter_of(subscription)
+        if bucket != EVERYBODY and self._first(filter) != bucket:
+            return False
+        return self._matches(filter)
+
+    def _first(self, filter: Filter) -> str:
+        """The first of the open buckets in which a subscription lies: tokens are sorted."""
+        return next(token for token in filter.tokens if token in self._buckets)
+
+    def _matches(self, filter: Filter) -> bool:
+        values = self._values(filter.scope)
+        return values is not None and filter.matches(values)
+
+    def _values(self, scope: str) -> Values | None:
+        if scope not in self._said:
+            content = self._content
+            if scope == filters.BODY:
+                self._said[scope] = filters.values_of_body(content.text)
+            else:
+                self._said[scope] = {
+                    (name,): values
+                    for name, attribute in content.attributes.items()
+                    if (values := filters.values_of_attribute(attribute.type, attribute.text))
+                    is not None
+                }
+        return self._said[scope]
+
+    def _opened(self) -> list[str]:
+        """The buckets of the message's texts, of the scopes in which anybody asks for any."""
+        opened: list[str] = []
+        for scope, letter in ((filters.ATTRIBUTES, "a"), (filters.BODY, "b")):
+            if letter == "a" and not self._content.attributes:
+                continue
+            if not self._is_asked(letter):
+                continue
+            values = self._values(scope)
+            tokens = filters.tokens_of(scope, values) if values is not None else set()
+            if len(tokens) > BUCKETS_MAX:
+                tokens &= self._asked(letter)
+            opened += tokens
+        return sorted(opened)
+
+    def _is_asked(self, letter: str) -> bool:
+        found = ROUTES.scan(
+            self._tx, self._topic.control, self._topic.name, limit=1, start=letter.encode()
+        )
+        return bool(found) and found[0][0].startswith(letter.encode())
+
+    def _asked(self, letter: str) -> set[str]:
+        """The buckets that there are: one look each."""
+        buckets: set[str] = set()
+        start = letter.encode()
+        while True:
+            found = ROUTES.scan(
+                self._tx, self._topic.control, self._topic.name, limit=1, start=start
+            )
+            if not found or not found[0][0].startswith(letter.encode()):
+                return buckets
+            bucket = found[0][0].partition(b"\x00")[0]
+            buckets.add(bucket.decode())
+            start = bucket + b"\x00\x01"

@@ -1,0 +1,122 @@
+"""What could not be delivered: tried again where that may help, else the dead-letter queue's.
+
+docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html and
+docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
+"""
+
+from __future__ import annotations
+
+import json
+
+from ogi import arn as arns
+from ogi import deliveries
+from ogi.errors import AwsError
+from ogi.service import Call, Fields
+from ogi.services.sns import copies, retries, subscription_attributes, subscriptions
+from ogi.services.sns.fanout import home_of_messages
+from ogi.services.sns.service import SERVICE
+from ogi.storage import Home, Transaction
+
+ATTRIBUTES_MAX = 10
+"""What SQS takes on one message."""
+ERROR_CHARS_MAX = 1024
+
+
+def _home(call: Call, report: Fields) -> Home:
+    return home_of_messages(call, report["reference"])
+
+
+@SERVICE.duty(home=_home)
+def undelivered(tx: Transaction, call: Call, report: Fields) -> Fields:
+    """A queue or a function refused: a server's error is tried again, a client's is final."""
+    reference = report["reference"]
+    if report["status"] >= 500 or "Throttl" in report["code"]:
+        wait_s = retries.MANAGED.wait_s(report["attempt"] + 1)
+        if wait_s is not None:
+            owe_again(tx, call, report, wait_s)
+            return {}
+    body, rest = _as_queued(report["request"])
+    bury(tx, call, reference, body, rest, report["code"], report["message"])
+    return {}
+
+
+def owe_again(tx: Transaction, call: Call, report: Fields, wait_s: float) -> None:
+    """Post what was refused for a later attempt, as the topic."""
+    request, reference = report["request"], report["reference"]
+    sqs = "QueueUrl" in request
+    topic = arns.parse(reference["TopicArn"])
+    endpoint = arns.parse(reference["Endpoint"])
+    assert topic is not None and endpoint is not None
+    sender = call.as_service(copies.PRINCIPAL, str(topic), topic.account)
+    deliveries.post(
+        tx, sender.in_place(endpoint.account, endpoint.region), Home(str(topic)),
+        "sqs" if sqs else "lambda", "SendMessage" if sqs else "Invoke", request,
+        due=call.now + wait_s, refused=("sns", "undelivered"), reference=reference,
+        attempt=report["attempt"] + 1,
+    )  # fmt: skip
+
+
+def bury(
+    tx: Transaction,
+    call: Call,
+    reference: Fields,
+    body: str,
+    rest: Fields,
+    code: str,
+    reason: str,
+) -> None:
+    """Give a message up: to the subscription's dead-letter queue if it has one."""
+    subscription_arn = reference["SubscriptionArn"]
+    call.note("sns.undelivered", subscription=subscription_arn, code=code, message=reason)
+    try:
+        topic, subscription = subscriptions.find(tx, subscription_arn)
+    except AwsError:
+        return  # Unsubscribed meanwhile.
+    queue = subscription_attributes.dead_letter_queue(subscription)
+    if queue is None:
+        return
+    attributes = dict(rest.get("MessageAttributes", {}))
+    told = {"RequestID": call.new_id(), "ErrorCode": code, "ErrorMessage": reason}
+    if len(attributes) + len(told) <= ATTRIBUTES_MAX:
+        for name, value in told.items():
+            text = value[:ERROR_CHARS_MAX] or "-"
+            attributes[name] = {"DataType": "String", "StringValue": text}
+    request: Fields = {
+        **rest,
+        "QueueUrl": copies.queue_url(queue),
+        "MessageBody": body,
+        "MessageAttributes": attributes,
+    }
+    if not topic.fifo:
+        request.pop("MessageGroupId", None)
+    elif "MessageDeduplicationId" not in request:
+        # A standard queue's copy of a FIFO topic's message has lost its group on the way.
+        request["MessageGroupId"] = subscription.id
+        request["MessageDeduplicationId"] = call.new_id()
+    sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
+    deliveries.hand_over(
+        tx, sender.in_place(queue.account, queue.region), topic.home, "sqs", "SendMessage", request,
+        refused=("sns", "lost"), reference=reference,
+    )  # fmt: skip
+    call.note("sns.dead_letter", subscription=subscription_arn, queue=str(queue), code=code)
+
+
+@SERVICE.duty(home=_home)
+def lost(tx: Transaction, call: Call, report: Fields) -> Fields:
+    """The dead-letter queue refused as well: the message is gone, which is noted."""
+    call.note(
+        "sns.lost", subscription=report["reference"]["SubscriptionArn"], code=report["code"],
+        message=report["message"],
+    )  # fmt: skip
+    return {}
+
+
+def _as_queued(request: Fields) -> tuple[str, Fields]:
+    """A refused request as a queue takes it: (body, the other members)."""
+    if "MessageBody" in request:
+        rest = {k: v for k, v in request.items() if k not in ("QueueUrl", "MessageBody")}
+        return request["MessageBody"], rest
+    event = json.loads(request["Payload"])["Records"][0]["Sns"]
+    renamed = {"SigningCertUrl": "SigningCertURL", "UnsubscribeUrl": "UnsubscribeURL"}
+    fields = {renamed.get(name, name): value for name, value in event.items() if value}
+    return json.dumps(fields), {}

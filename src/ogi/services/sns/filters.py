@@ -1,0 +1,213 @@
+"""Filter policies: which of a topic's messages a subscription gets. Pure; compiled once.
+
+docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html and
+docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ogi.services.sns.conditions import Condition, FilterError, exists, read
+
+KEYS_MAX = 5
+COMBINATIONS_MAX = 150
+POLICY_BYTES_MAX = 256 * 1024
+COMPILED_MAX = 16_384
+ATTRIBUTES, BODY = "MessageAttributes", "MessageBody"
+
+_RESERVED = frozenset((
+    "prefix", "suffix", "anything-but", "equals-ignore-case", "wildcard", "numeric", "exists",
+    "cidr",
+))  # fmt: skip
+
+Path = tuple[str, ...]
+Values = Mapping[Path, Sequence[Any]]
+"""What a message says: the values at the end of each path."""
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """The values at one path must fulfil one of these conditions."""
+
+    path: Path
+    conditions: tuple[Condition, ...]
+
+    def holds(self, values: Values) -> bool:
+        found = values.get(self.path)
+        if found is None:
+            return any(c is _ABSENT for c in self.conditions)
+        return any(condition(value) for condition in self.conditions for value in found)
+
+    @property
+    def texts(self) -> list[str] | None:
+        """The texts of which a message must have one here; None if others will do too."""
+        texts = [getattr(condition, "text", None) for condition in self.conditions]
+        return None if None in texts else [t for t in texts if t is not None]
+
+
+_ABSENT = exists(False)
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """All rules of one of the alternatives must hold."""
+
+    scope: str
+    alternatives: tuple[tuple[Rule, ...], ...]
+    tokens: tuple[str, ...]
+    """Every message that matches has one of these; none if no such set is known."""
+
+    def matches(self, values: Values) -> bool:
+        return any(all(rule.holds(values) for rule in rules) for rules in self.alternatives)
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def compile(policy: str, scope: str) -> Filter:
+    """The filter that a policy's JSON says; raises FilterError with SNS's reason."""
+    if len(policy.encode()) > POLICY_BYTES_MAX:
+        raise FilterError("Filter policy is too large")
+    try:
+        parsed = json.loads(policy)
+    except ValueError:
+        raise FilterError("failed to parse JSON.") from None
+    if not isinstance(parsed, dict):
+        raise FilterError("Filter policy must be an object")
+    if len(_names(parsed)) > KEYS_MAX:
+        raise FilterError(f"Filter policy can not have more than {KEYS_MAX} keys")
+    alternatives = tuple(tuple(rules) for rules in _expanded(parsed, (), scope))
+    if sum(map(_combinations, alternatives)) > COMBINATIONS_MAX:
+        raise FilterError("Filter policy is too complex")
+    return Filter(scope, alternatives, _tokens(scope, alternatives))
+
+
+def token(scope: str, path: Path, text: str) -> str:
+    """A name of `text` standing at `path`, short whatever they are."""
+    raw = json.dumps((path, text)).encode("utf-8", "surrogatepass")
+    return ("a" if scope == ATTRIBUTES else "b") + hashlib.sha256(raw).hexdigest()[:32]
+
+
+def tokens_of(scope: str, values: Values) -> set[str]:
+    """The tokens of all that a message says."""
+    return {
+        token(scope, path, value)
+        for path, found in values.items()
+        for value in found
+        if isinstance(value, str)
+    }
+
+
+# -- what messages say ----------------------------------------------------------------------------
+
+
+def values_of_body(text: str) -> Values | None:
+    """The leaves of a JSON object by path, through arrays; None if it is no such text."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(parsed, dict):
+        return None
+    found: dict[Path, list[Any]] = {}
+    stack: list[tuple[Path, Any]] = [((), parsed)]
+    while stack:
+        path, node = stack.pop()
+        if isinstance(node, dict):
+            stack.extend(((*path, name), value) for name, value in node.items())
+        elif isinstance(node, list):
+            stack.extend((path, value) for value in node)
+        else:
+            found.setdefault(path, []).append(node)
+    return found
+
+
+def values_of_attribute(type: str, text: str) -> list[Any] | None:
+    """The values of one message attribute; None for those that filters do not see (Binary)."""
+    if type.startswith("String.Array"):
+        try:
+            parsed = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+        items = parsed if isinstance(parsed, list) else [parsed]
+        return [item for item in items if not isinstance(item, dict | list)]
+    if type.startswith("String"):
+        return [text]
+    if type.startswith("Number"):
+        return [float(text)]
+    return None
+
+
+# -- compiling ------------------------------------------------------------------------------------
+
+
+def _names(policy: dict[str, Any]) -> set[str]:
+    """The top keys, those of $or's alternatives among them; of nested ones the parents count."""
+    names: set[str] = set()
+    for name, value in policy.items():
+        if _is_or(name, value):
+            for alternative in value:
+                names |= _names(alternative)
+        else:
+            names.add(name)
+    return names
+
+
+def _is_or(name: str, value: Any) -> bool:
+    """The OR relationship's conditions; anything else is a key of that name (and-or-logic)."""
+    return (
+        name == "$or"
+        and isinstance(value, list)
+        and len(value) >= 2
+        and all(isinstance(v, dict) and v and not _RESERVED.intersection(v) for v in value)
+    )
+
+
+def _expanded(policy: dict[str, Any], path: Path, scope: str) -> Iterator[list[Rule]]:
+    """The alternatives of a policy, each as the rules that must all hold."""
+    found: list[list[Rule]] = [[]]
+    for name, value in policy.items():
+        if _is_or(name, value):
+            several = [rules for one in value for rules in _expanded(one, path, scope)]
+        elif isinstance(value, dict):
+            if scope == ATTRIBUTES:
+                raise FilterError(
+                    "Filter policy scope MessageAttributes does not support nested filter policy"
+                )
+            if not value:
+                raise FilterError("Empty objects are not allowed")
+            several = list(_expanded(value, (*path, name), scope))
+        elif isinstance(value, list):
+            if not value:
+                raise FilterError("Empty arrays are not allowed")
+            conditions = tuple(_ABSENT if c == {"exists": False} else read(c) for c in value)
+            several = [[Rule((*path, name), conditions)]]
+        else:
+            raise FilterError(f'"{name}" must be an object or an array')
+        if len(found) * len(several) > COMBINATIONS_MAX:
+            raise FilterError("Filter policy is too complex")
+        found = [rules + more for rules in found for more in several]
+    yield from found
+
+
+def _combinations(rules: tuple[Rule, ...]) -> int:
+    """Values multiplied over the keys, each with its depth."""
+    total = 1
+    for rule in rules:
+        total *= len(rule.conditions) * len(rule.path)
+    return total
+
+
+def _tokens(scope: str, alternatives: tuple[tuple[Rule, ...], ...]) -> tuple[str, ...]:
+    """Of each alternative the rule with the fewest texts; none if one has no such rule."""
+    chosen: set[str] = set()
+    for rules in alternatives:
+        exact = [(len(texts), rule, texts) for rule in rules if (texts := rule.texts)]
+        if not exact:
+            return ()
+        _, rule, texts = min(exact, key=lambda one: (one[0], one[1].path))
+        chosen |= {token(scope, rule.path, text) for text in texts}
+    return tuple(sorted(chosen))

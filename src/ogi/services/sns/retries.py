@@ -1,0 +1,52 @@
+"""Retries: when a delivery that failed on the other side is tried again, and how often.
+
+The four phases and the back-off functions:
+docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+
+class Phases(msgspec.Struct, frozen=True):
+    """Immediate, at the shortest wait, backing off, at the longest wait."""
+
+    immediate: int
+    shortest: int
+    backing_off: int
+    longest: int
+    shortest_s: float
+    longest_s: float
+    function: str
+
+    def wait_s(self, retry: int) -> float | None:
+        """The wait before the retry of this number, the first being 1; None: no more."""
+        left = retry - self.immediate
+        if left <= 0:
+            return 0.0
+        if left <= self.shortest:
+            return self.shortest_s
+        left -= self.shortest
+        if left <= self.backing_off:
+            return self._backed_off_s(left)
+        return self.longest_s if left <= self.backing_off + self.longest else None
+
+    def _backed_off_s(self, step: int) -> float:
+        """From the shortest wait to the longest in `backing_off` steps, by the function's curve."""
+        part = step / self.backing_off
+        low, high = self.shortest_s, self.longest_s
+        if self.function == "arithmetic":
+            part = step * (step + 1) / (self.backing_off * (self.backing_off + 1))
+        elif self.function == "geometric":
+            part = 2**part - 1
+        elif self.function == "exponential":
+            base = max(low, 1.0)
+            return min(high, low + base * (math.exp(part * math.log1p((high - low) / base)) - 1))
+        return low + (high - low) * part
+
+
+MANAGED = Phases(3, 2, 10, 100_000, 1.0, 20.0, "exponential")
+"""SQS, Lambda: 100,015 times over 23 days."""

@@ -1,0 +1,76 @@
+"""Subscribing: which endpoints a topic takes, and the subscription that an endpoint gets."""
+
+from __future__ import annotations
+
+from ogi import arn as arns
+from ogi.errors import unsupported
+from ogi.service import Call
+from ogi.services.sns import subscription_attributes, subscriptions, topics
+from ogi.services.sns.errors import InvalidParameterException
+from ogi.services.sns.subscriptions import Subscription
+from ogi.services.sns.topics import SUBSCRIPTIONS_OF_LARGE_MAX, Topic
+from ogi.storage import Transaction
+
+PROTOCOLS = frozenset(
+    ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
+)
+SUPPORTED = frozenset(("sqs", "lambda"))
+
+
+def subscribe(
+    tx: Transaction,
+    call: Call,
+    topic: Topic,
+    protocol: str,
+    endpoint: str,
+    attributes: dict[str, str],
+) -> Subscription:
+    """The subscription of an endpoint: the one that is there, or a new one."""
+    _check(topic, protocol, endpoint)
+    found = subscriptions.of_endpoint(tx, topic, protocol, endpoint)
+    if found is not None:
+        if attributes and subscription_attributes.changed(found, attributes) != found:
+            raise InvalidParameterException.of(
+                "Attributes", "Subscription already exists with different attributes"
+            )
+        return found
+    if topic.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
+        counts = topics.counts(tx, topic)
+        if counts.confirmed + counts.pending >= SUBSCRIPTIONS_OF_LARGE_MAX:
+            raise InvalidParameterException.of("MaximumMessageSize")
+    id = call.new_id()
+    made = Subscription(
+        id=id,
+        arn=f"{topic.arn}:{id}",
+        topic_arn=topic.arn,
+        topic_name=topic.name,
+        protocol=protocol,
+        endpoint=endpoint,
+        owner=call.principal.account or call.account,
+    )
+    made = subscription_attributes.changed(made, attributes)
+    subscriptions.save(tx, made)
+    topics.count(tx, topic, confirmed=1)
+    return made
+
+
+def _check(topic: Topic, protocol: str, endpoint: str) -> None:
+    if protocol not in PROTOCOLS:
+        raise InvalidParameterException.of(
+            f"Amazon SNS does not support this protocol string: {protocol}"
+        )
+    if topic.fifo and protocol != "sqs":
+        raise InvalidParameterException.of(f"Invalid protocol type: {protocol}")
+    if protocol not in SUPPORTED:
+        raise unsupported(f"the protocol {protocol} of sns:Subscribe")
+    found = arns.parse(endpoint)
+    if protocol == "sqs":
+        if found is None or found.service != "sqs":
+            raise InvalidParameterException.of("SQS endpoint ARN")
+        if found.resource.endswith(".fifo") and not topic.fifo:
+            raise InvalidParameterException.of(
+                "Invalid parameter: Endpoint",
+                "FIFO SQS Queues can not be subscribed to standard SNS topics",
+            )
+    elif found is None or found.service != "lambda":
+        raise InvalidParameterException.of("Lambda endpoint ARN")

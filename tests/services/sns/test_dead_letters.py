@@ -1,0 +1,96 @@
+"""What a subscriber refuses goes to its dead-letter queue, as it would have been delivered."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ogi.errors import AwsError
+from tests.services.sns.conftest import Client
+
+PREFIX = "arn:aws:sqs:eu-west-1:111122223333:"
+
+
+async def _dead(
+    sns: Client, topic: str, dlq: str = "dead", queue: str = "gone", **rest: str
+) -> str:
+    """A subscription whose queue is gone."""
+    dead = await sns.queue(dlq, **({"FifoQueue": "true"} if dlq.endswith(".fifo") else {}))
+    policy = json.dumps({"deadLetterTargetArn": dead})
+    arn = await sns.subscribed(topic, queue, RedrivePolicy=policy, **rest)
+    url = f"https://sqs.eu-west-1.amazonaws.com/111122223333/{queue}"
+    await sns.world.call("sqs", "DeleteQueue", QueueUrl=url)
+    return arn
+
+
+async def test_a_refused_copy_is_buried_with_its_error(sns: Client) -> None:
+    topic = await sns.topic()
+    await _dead(sns, topic)
+    await sns.publish(TopicArn=topic, Message="hello")
+    (message,) = await sns.messages("dead")
+    assert json.loads(message["Body"])["Message"] == "hello"
+    told = {k: v["StringValue"] for k, v in message["MessageAttributes"].items()}
+    assert told["ErrorCode"] == "AWS.SimpleQueueService.NonExistentQueue"
+    assert told["ErrorMessage"] and told["RequestID"]
+
+
+async def test_raw_copies_are_buried_raw_and_keep_their_attributes(sns: Client) -> None:
+    topic = await sns.topic()
+    await _dead(sns, topic, RawMessageDelivery="true")
+    attributes = {"a": {"DataType": "String", "StringValue": "blue"}}
+    await sns.publish(TopicArn=topic, Message="hello", MessageAttributes=attributes)
+    (message,) = await sns.messages("dead")
+    assert message["Body"] == "hello"
+    assert message["MessageAttributes"]["a"] == attributes["a"]
+
+
+async def test_a_fifo_topics_dead_letters_keep_their_group(sns: Client) -> None:
+    topic = await sns.topic("news.fifo", FifoTopic="true", ContentBasedDeduplication="true")
+    await _dead(sns, topic, "dead.fifo", "gone.fifo")
+    for n in range(3):
+        await sns.publish(TopicArn=topic, Message=str(n), MessageGroupId="g")
+    messages = await sns.messages("dead.fifo")
+    assert [json.loads(m["Body"])["Message"] for m in messages] == ["0", "1", "2"]
+    assert {m["Attributes"]["MessageGroupId"] for m in messages} == {"g"}
+
+
+async def test_a_dead_letter_queue_that_refuses_loses_the_message_and_says_so(sns: Client) -> None:
+    topic = await sns.topic()
+    subscription = await _dead(sns, topic)
+    url = "https://sqs.eu-west-1.amazonaws.com/111122223333/dead"
+    await sns.world.call("sqs", "DeleteQueue", QueueUrl=url)
+    await sns.publish(TopicArn=topic, Message="hello")
+    await sns.world.deliver()
+    (hop,) = sns.hops("sns.lost")
+    assert hop["subscription"] == subscription
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "nonsense", "[]", "{}x", '{"deadLetterTargetArn": "x"}',
+        '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:999988887777:q"}',
+        '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:q"}',
+        '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:q.fifo"}',
+    ],
+)  # fmt: skip
+async def test_redrive_policies_that_sns_refuses(sns: Client, policy: str) -> None:
+    topic = await sns.topic()
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribed(topic, RedrivePolicy=policy)
+    assert refused.value.message.startswith("Invalid parameter: RedrivePolicy")
+
+
+async def test_the_policy_is_shown_and_taken_away(sns: Client) -> None:
+    topic = await sns.topic()
+    arn = await _dead(sns, topic)
+    shown = await sns.get_subscription_attributes(SubscriptionArn=arn)
+    assert json.loads(shown["Attributes"]["RedrivePolicy"]) == {
+        "deadLetterTargetArn": PREFIX + "dead"
+    }
+    await sns.set_subscription_attributes(
+        SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=""
+    )
+    shown = await sns.get_subscription_attributes(SubscriptionArn=arn)
+    assert "RedrivePolicy" not in shown["Attributes"]
