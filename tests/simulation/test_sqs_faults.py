@@ -7,66 +7,19 @@ is handled at least once. FIFO: with deduplication every message is handled once
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from ogi.errors import AwsError
-from ogi.storage import Bell, Home, Reader, Transaction
-from ogi.storage.memory import MemoryStore
 from tests.services.sqs.conftest import Client
+from tests.simulation.faulty import Fault, FaultyStore, persist
 from tests.world import World
-
-T = TypeVar("T")
-
-
-class Fault(Exception):
-    """The store failed; whether the transaction committed is not known to whoever asked."""
-
-
-class FaultyStore:
-    """The memory engine behind a line that breaks: requests get lost, and answers do."""
-
-    def __init__(self, seed: int) -> None:
-        self._store = MemoryStore(reruns=1)
-        self._random = random.Random(seed)
-        self.faulty = True
-
-    async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
-        if self.faulty and self._random.random() < 0.15:
-            raise Fault("before")
-        result = await self._store.transact(body, home, *also)
-        if self.faulty and self._random.random() < 0.15:
-            raise Fault("after")
-        return result
-
-    async def read(self, body: Callable[[Reader], T]) -> T:
-        return await self._store.read(body)
-
-    def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
-        return self._store.listen(bell)
-
-    async def reset(self) -> None:
-        await self._store.reset()
-
-    async def close(self) -> None:
-        await self._store.close()
-
-
-async def _persist(ask: Callable[[], Any]) -> Any:
-    """Repeat until it is acknowledged or refused."""
-    while True:
-        try:
-            return await ask()
-        except Fault:
-            continue
 
 
 async def _try_to_delete(sqs: Client, url: str, message: dict[str, Any]) -> bool:
     try:
-        await _persist(
+        await persist(
             lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         )
     except AwsError:
@@ -108,7 +61,7 @@ async def test_every_acknowledged_message_is_handled(sqs: Client) -> None:
                 handled.append(message["Body"])
         sqs.clock.advance(0.5)
         if turn % 3 == 0:
-            await _persist(sqs.world.deliver)
+            await persist(sqs.world.deliver)
     assert set(acknowledged) <= set(handled)
     assert await sqs.counts(url) == (0, 0, 0)
     await _ended(sqs, url)
@@ -123,7 +76,7 @@ async def test_a_fifo_queue_delivers_once_and_in_order(sqs: Client) -> None:
         if turn < 120:
             group = chance.choice("abc")
             body = str(turn)
-            await _persist(
+            await persist(
                 lambda body=body, group=group: sqs.send(
                     url, body, MessageGroupId=group, MessageDeduplicationId=body
                 )
@@ -140,7 +93,7 @@ async def test_a_fifo_queue_delivers_once_and_in_order(sqs: Client) -> None:
             handled[message["Attributes"]["MessageGroupId"]].append(message["Body"])
         sqs.clock.advance(0.5)
         if turn % 3 == 0:
-            await _persist(sqs.world.deliver)
+            await persist(sqs.world.deliver)
     assert handled == sent
     assert await sqs.counts(url) == (0, 0, 0)
     await _ended(sqs, url)

@@ -20,12 +20,12 @@ class MemoryStore:
 
     def __init__(self, reruns: int = 0) -> None:
         """`reruns`: how often each body is run in vain before it counts, to find side effects."""
-        self._reruns = reruns
+        self.reruns = reruns
         self._map = SortedDict()
         self._bells = Bells()
 
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
-        for _ in range(self._reruns):
+        for _ in range(self.reruns):
             body(Writes(Snapshot(self._map), (home, *also)))
         writes = Writes(Snapshot(self._map), (home, *also))
         result = body(writes)
