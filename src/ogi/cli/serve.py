@@ -14,6 +14,7 @@ from typing import Any
 import click
 import uvloop
 
+from ogi.cli.lines import Lines
 from ogi.settings import Settings
 
 SWITCH_S = 0.0005
@@ -55,7 +56,9 @@ def serve(log_level: str, **options: Any) -> None:
     Prints one line with the endpoint when it is ready. SIGTERM lets requests in progress end and
     exits with 0. What was acknowledged is on disk, so that even SIGKILL loses nothing.
     """
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    events = logging.StreamHandler()
+    events.setFormatter(Lines())
+    logging.basicConfig(level=log_level, handlers=[events])
     if options["credentials"] and ":" not in options["credentials"]:
         raise click.BadParameter("give KEY:SECRET, e.g. test:test", param_hint="--credentials")
     sys.setswitchinterval(SWITCH_S)
