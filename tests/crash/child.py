@@ -110,6 +110,15 @@ class Line:
         assert not parsed.get("Failed"), parsed
         return parsed
 
+    async def attempt(self, operation: str, **request: Any) -> dict[str, Any]:
+        """An action of SQS that may be refused; the refusal is an answer, too."""
+        body = json.dumps(request).encode()
+        request_bytes = self._target.json("sqs", f"AmazonSQS.{operation}", body)
+        status, answer = await self._connection.ask(request_bytes)
+        assert status < 500, answer
+        parsed: dict[str, Any] = json.loads(answer or b"{}")
+        return parsed
+
     async def query(self, service: str, version: str, action: str, **request: str) -> bytes:
         body = urlencode({"Action": action, "Version": version, **request}).encode()
         return await self._ask(self._target.query(service, body))
