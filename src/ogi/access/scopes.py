@@ -202,6 +202,17 @@ def only_one(request: Request, authorization: str) -> AwsError:
     return InvalidArgument(sentence, ArgumentName="Authorization", ArgumentValue=authorization)
 
 
+def claimed_service(request: Request) -> str | None:
+    """The signing name that a request gives, however malformed the rest of its signature is.
+
+    Only good for choosing in whose protocol to refuse it.
+    """
+    _, found, rest = request.header("authorization").partition("Credential=")
+    if not found and "X-Amz-Credential" in request.query:
+        rest = dict(request.parameters()).get("X-Amz-Credential", "")
+    return _service_in(rest.partition(",")[0]) or None
+
+
 def _service_in(text: str) -> str:
     parts = text.split("/")
     return parts[-2] if len(parts) >= 3 else ""

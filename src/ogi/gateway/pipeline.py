@@ -1,7 +1,7 @@
 """The way of a request: route, authenticate, parse, dispatch, serialize; one screen.
 
-Authentication stands before parsing, so unsigned bytes never reach a parser, except where the
-service's operation is open to anonymous callers and then decides by policy.
+Authentication stands before parsing, so unsigned bytes never reach a parser, except of services
+that hear strangers (`strangers`), where the resource's policy then decides.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import time
 from typing import Any
 
 from ogi import wire
-from ogi.access import authenticate
+from ogi.access import authenticate, payloads, scopes
 from ogi.access.authenticate import Claim, Proved
 from ogi.entropy import entropy
-from ogi.errors import AwsError, InternalFailure
-from ogi.gateway import console
+from ogi.errors import AwsError, InternalFailure, unsupported
+from ogi.gateway import console, strangers
 from ogi.gateway.bodies import Disconnected, collect
 from ogi.http import Request, Response
-from ogi.service import ANONYMOUS, Call, Ports, dispatch
+from ogi.service import ANONYMOUS, Call, Ports, Service, dispatch
 
 BODY_BYTES_MAX = 72 * 1024 * 1024
 """A body that is not streamed: above the largest that AWS takes (a function's zip, base64)."""
@@ -26,10 +26,9 @@ BODY_BYTES_MAX = 72 * 1024 * 1024
 log = logging.getLogger("ogi.requests")
 
 
-class RequestEntityTooLarge(AwsError):
+class RequestEntityTooLargeException(AwsError):
     """Request must be smaller than 72 MiB"""
 
-    code = "RequestEntityTooLargeException"
     status = 413
 
 
@@ -64,38 +63,59 @@ class Pipeline:
             signed = None if claim is None else claim.service
             route = wire.route(request, signed)
             codec = wire.codec(route.service)
+            if not route.needs_body:
+                service = self._heard(route, claim)
             streamed = codec.streams(route.request)
             if not streamed or (claim is not None and claim.covers_body):
-                request.body = await collect(request.body, BODY_BYTES_MAX, RequestEntityTooLarge)
+                request.body = await collect(
+                    request.body, BODY_BYTES_MAX, RequestEntityTooLargeException
+                )
             proved = await self._prove(request, claim, now)
             body = proved.body
             if not streamed:
-                body = await collect(body, BODY_BYTES_MAX, RequestEntityTooLarge)
+                body = await collect(body, BODY_BYTES_MAX, RequestEntityTooLargeException)
             if route.needs_body:
                 request.body = body
                 route = wire.route(request, signed)
                 codec = wire.codec(route.service)
+                service = self._heard(route, claim)
             route.request.body = body
             parsed = codec.parse(route.request)
-            operation = ports.services[route.service].operation_named(parsed.operation)
+            operation = service.operation_named(parsed.operation)
+            if claim is None:
+                strangers.check_operation(operation, request)
             region = ports.settings.region if claim is None else claim.region
             call = self._call(request, request_id, proved, region, now)
             result = await dispatch(call, operation, parsed.params)
             return codec.respond(parsed, result, request_id)
         except AwsError as error:
             refusal: AwsError = error
+            if parsed is not None and claim is None:
+                refusal = strangers.refusal(service, request, error)
         except Disconnected:
             raise
         except Exception:
             log.exception("request failed", extra={"request_id": request_id})
             refusal = InternalFailure()
         if codec is None:
-            codec = wire.codec(wire.route(request, None).service)
+            # The claim is worth nothing, but who made it speaks that service's protocol.
+            codec = wire.codec(wire.route(request, scopes.claimed_service(request)).service)
         return codec.refuse(refusal, request_id, request, parsed)
+
+    def _heard(self, route: wire.Route, claim: Claim | None) -> Service:
+        """The service that is asked; raises if it is not here, or does not hear strangers."""
+        service = self._ports.services.get(route.service)
+        if service is None:
+            known = route.service != wire.UNKNOWN
+            name = route.service if known else claim.service if claim else "that is asked for"
+            raise unsupported(f"the service {name}")
+        if claim is None:
+            strangers.check_service(service, route.request)
+        return service
 
     async def _prove(self, request: Request, claim: Claim | None, now: float) -> Proved:
         if claim is None:
-            return Proved(ANONYMOUS, {}, request.body)
+            return Proved(ANONYMOUS, {}, payloads.anonymous(request))
         return await authenticate.prove(self._ports, claim, request.body, now)
 
     def _call(

@@ -6,6 +6,6 @@ Driven by botocore's service models, which are loaded at the first use of each s
 
 from ogi.wire.codecs import Codec, codec
 from ogi.wire.protocols import Parsed
-from ogi.wire.routing import Route, path_style, route
+from ogi.wire.routing import UNKNOWN, Route, path_style, route
 
-__all__ = ["Codec", "Parsed", "Route", "codec", "path_style", "route"]
+__all__ = ["UNKNOWN", "Codec", "Parsed", "Route", "codec", "path_style", "route"]
