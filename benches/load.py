@@ -5,9 +5,12 @@ the clock starts, connections are kept alive, and an answer is read only as far 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -54,10 +57,42 @@ class Target:
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
         return self.render(service, "POST", "/", headers, body)
 
+    def sign_json(self, service: str, target: str, body: bytes) -> bytes:
+        """As `json`, for requests that can only be made while the clock runs: a few microseconds.
+
+        (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html)
+        """
+        now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        host = urlsplit(self.endpoint).netloc
+        kind = "application/x-amz-json-1.0"
+        signed = "content-type;host;x-amz-date;x-amz-target"
+        canonical = (
+            f"POST\n/\n\ncontent-type:{kind}\nhost:{host}\nx-amz-date:{now}\n"
+            f"x-amz-target:{target}\n\n{signed}\n{hashlib.sha256(body).hexdigest()}"
+        )
+        scope = f"{now[:8]}/{self.region}/{service}/aws4_request"
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        text = f"AWS4-HMAC-SHA256\n{now}\n{scope}\n{digest}".encode()
+        signature = hmac.digest(_signing_key(self.secret, scope), text, "sha256").hex()
+        return (
+            f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nX-Amz-Date: {now}\r\n"
+            f"X-Amz-Target: {target}\r\nAuthorization: AWS4-HMAC-SHA256"
+            f" Credential={self.key}/{scope}, SignedHeaders={signed}, Signature={signature}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
     @property
     def address(self) -> tuple[str, int]:
         parts = urlsplit(self.endpoint)
         return parts.hostname or "127.0.0.1", parts.port or 80
+
+
+@lru_cache
+def _signing_key(secret: str, scope: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 @dataclass

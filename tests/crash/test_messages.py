@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.child import Child, drain, eventually, storms, waiting
+from tests.crash.child import Child, Load, drain, eventually, storms, waiting
 from tests.crash.loads import Messages, Objects, Publishes, Stacks
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def test_acknowledged_messages_survive_and_acknowledged_deletes_are_final(tmp_pa
             there = [body in seen for body in batch]
             assert all(there) or not any(there) or load.deleting & set(batch), "half a batch"
 
-    others = [Publishes(1, 0), Objects(1, 1), Stacks(1)]
+    others: list[Load] = [Publishes(1, 0), Objects(1, 1), Stacks(1)]
     storms(tmp_path, load, others, check)
     unsure = {body for batch in load.batches for body in batch} - load.sent
     assert len(load.sent) > 100, "too little was in flight to prove anything"

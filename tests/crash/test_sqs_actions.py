@@ -246,6 +246,7 @@ def test_a_move_task_goes_on_and_a_cancelled_one_ends(child: Child) -> None:
     def status() -> str:
         found = sqs.list_message_move_tasks(SourceArn=arn("moved-dead"))["Results"]
         latest: str = found[0]["Status"]
+        print(found, counts(sqs, url), counts(sqs, dead))
         return latest
 
     assert eventually(lambda: status() == "COMPLETED")
@@ -255,7 +256,7 @@ def test_a_move_task_goes_on_and_a_cancelled_one_ends(child: Child) -> None:
     ]
     sqs.cancel_message_move_task(TaskHandle=task)
     sqs = again(child)
-    assert eventually(lambda: status() == "CANCELLED")
+    assert eventually(lambda: status() == "CANCELLED"), status()
     assert waiting(sqs, dead) + waiting(sqs, url) == 20
 
 

@@ -7,6 +7,7 @@ is handled at least once. FIFO: with deduplication every message is handled once
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,9 +78,7 @@ async def test_a_fifo_queue_delivers_once_and_in_order(sqs: Client) -> None:
             group = chance.choice("abc")
             body = str(turn)
             await persist(
-                lambda body=body, group=group: sqs.send(
-                    url, body, MessageGroupId=group, MessageDeduplicationId=body
-                )
+                partial(sqs.send, url, body, MessageGroupId=group, MessageDeduplicationId=body)
             )
             sent[group].append(body)
         try:
