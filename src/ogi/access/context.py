@@ -15,6 +15,12 @@ from ogi.service import Call, Principal
 
 _TAG = "aws:principaltag/"
 
+_TELLING_OWNER = frozenset({"cloudwatch.amazonaws.com"})
+"""The services that still tell aws:SourceOwner, an older aws:SourceAccount: an alarm may publish to
+a topic that has but its default policy; S3 must be let in by a statement of its own
+(docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html and
+docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html)."""
+
 PRINCIPAL_TYPES = {
     "root": "Account",
     "user": "User",
@@ -92,8 +98,11 @@ def _service_name(asked: Asked) -> str | None:
 
 
 def _source_owner(asked: Asked) -> str | None:
-    source = asked.values("aws:sourceaccount")
-    return source[0] if source else asked.principal.account or None
+    principal = asked.principal
+    if principal.kind != "service":
+        return principal.account or None
+    source = asked.values("aws:sourceaccount") if principal.arn in _TELLING_OWNER else None
+    return source[0] if source else None
 
 
 def _current_time(asked: Asked) -> str:
@@ -117,7 +126,6 @@ _COMPUTED: dict[str, Callable[[Asked], Any]] = {
     "aws:currenttime": _current_time,
     "aws:epochtime": lambda asked: int(asked.call.now),
     "aws:requestedregion": lambda asked: asked.call.region,
-    # SNS's and S3's older name of the account on whose behalf the request is made.
     "aws:sourceowner": _source_owner,
     "aws:resourceaccount": lambda asked: asked.owner or None,
     "aws:securetransport": lambda asked: False,
