@@ -59,7 +59,8 @@ class Writer:
         elif len(body) <= COALESCED_BYTES_MAX:
             self.transport.write(head + body)
         else:
-            self.transport.writelines((head, body))
+            self.transport.write(head)
+            self.transport.write(body)
 
     async def streamed(self, response: Response, method: str, keep: bool, modern: bool) -> bool:
         """An answer whose body is yet to come. Returns whether the connection can be kept."""
@@ -100,7 +101,10 @@ class Writer:
                 continue
             sent += len(chunk)
             framed = (b"%x\r\n" % len(chunk), chunk, b"\r\n") if chunked else (chunk,)
-            transport.writelines((head, *framed) if head else framed)
+            # Not `writelines`: asyncio's own, from Python 3.12 on, never says that it is full.
+            # uvloop sends what was written in one turn together anyway.
+            for part in (head, *framed) if head else framed:
+                transport.write(part)
             head = b""
             if self.full:
                 await self.writable()
