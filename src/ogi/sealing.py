@@ -9,6 +9,7 @@ docs/decisions/0004-data-keys.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
+BOUND_MAX = 4096
+"""Purposes with their contexts whose bytes are kept."""
 
 OWNED = b"\x00"
 """First byte of what is sealed under a key that Ogi owns: + day (4) + nonce + ciphertext."""
@@ -79,7 +82,7 @@ def seal(
     key seals for `reuse_s` seconds per purpose, key and principal; 0: one per sealing.
     """
     nonce, pairs = call.entropy(NONCE_BYTES), canonical(context)
-    aad = _bound(purpose, pairs, bound)
+    aad = _bound(purpose, pairs) + bound
     if key_id is None:
         day = int(call.now) // DAY_S
         head = OWNED + day.to_bytes(4, "big")
@@ -106,7 +109,7 @@ def open(
     Raises cryptography.exceptions.InvalidTag if anything differs from what was sealed.
     """
     pairs = canonical(context)
-    aad = _bound(purpose, pairs, bound)
+    aad = _bound(purpose, pairs) + bound
     if sealed[:1] == OWNED:
         day = int.from_bytes(sealed[1:5], "big")
         cipher = call.ports.vault.cipher(f"{purpose}/{day}")
@@ -152,11 +155,11 @@ def canonical(context: Mapping[str, str]) -> bytes:
     return b"".join(parts)
 
 
-def _bound(purpose: str, pairs: bytes, bound: bytes) -> bytes:
+@lru_cache(maxsize=BOUND_MAX)
+def _bound(purpose: str, pairs: bytes) -> bytes:
+    """What everything sealed for a purpose and context is bound to; more may follow it."""
     raw = purpose.encode()
-    return b"%b%b%b%b%b" % (
-        len(raw).to_bytes(4, "big"), raw, len(pairs).to_bytes(4, "big"), pairs, bound,
-    )  # fmt: skip
+    return b"%b%b%b%b" % (len(raw).to_bytes(4, "big"), raw, len(pairs).to_bytes(4, "big"), pairs)
 
 
 def _for_sealing(

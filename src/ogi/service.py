@@ -34,6 +34,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DATA_KEYS_MAX = 4096
 """Plaintext data keys kept in memory."""
+ENTROPY_BLOCK_BYTES = 136
+"""What SHAKE256 yields at once."""
 
 Fields = dict[str, Any]
 """A request or a result by the model's member names: texts, numbers, bools, bytes, lists, dicts;
@@ -103,19 +105,26 @@ class Ports:
 class Run:
     """What one run of a body draws and notes; a re-run starts with a new one."""
 
-    __slots__ = ("drawn", "notes", "seed")
+    __slots__ = ("_block", "_blocks", "notes", "seed")
 
     def __init__(self, seed: bytes) -> None:
         self.seed = seed
-        self.drawn = 0
         self.notes: list[tuple[str, str, Fields]] = []
+        self._block = b""
+        self._blocks = 0
 
     def entropy(self, size: int) -> bytes:
-        if not self.seed:
-            # An empty seed would give everybody the same bytes: keys and nonces that all can guess.
-            raise RuntimeError("a call that has not begun has no entropy")
-        self.drawn += 1
-        return hashlib.shake_256(self.seed + self.drawn.to_bytes(8, "big")).digest(size)
+        """Each byte of the blocks is given out once: a block costs what sixteen bytes would."""
+        block = self._block
+        if len(block) < size:
+            if not self.seed:
+                # An empty seed would give everybody the same bytes: keys that all can guess.
+                raise RuntimeError("a call that has not begun has no entropy")
+            self._blocks += 1
+            drawn = hashlib.shake_256(self.seed + self._blocks.to_bytes(8, "big"))
+            block = drawn.digest(max(size, ENTROPY_BLOCK_BYTES))
+        self._block = block[size:]
+        return block[:size]
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,7 +21,6 @@ from ogi.access import identities
 from ogi.access.identities import KEYS, USERS, AccessKey, Entropy
 from ogi.service import Principal
 from ogi.storage import CONTROL, Reader
-from ogi.storage.keys import key
 from ogi.vault import NONCE_BYTES, Vault
 
 TOKEN_BYTES_MAX = 16 * 1024
@@ -98,7 +98,7 @@ def find(tx: Reader, vault: Vault, access_key_id: str, token: str | None, now: f
     """The identity behind an access key id (and its token); raises BadCredentials."""
     if token:
         return _of_session(vault, access_key_id, token, now)
-    raw = tx.get(key(CONTROL, KEYS.name, access_key_id))
+    raw = tx.get(_record_key(access_key_id))
     if raw is None:
         raise UnknownKey(access_key_id)
     row = KEYS.decode(raw)
@@ -113,6 +113,11 @@ def find(tx: Reader, vault: Vault, access_key_id: str, token: str | None, now: f
         _keys.clear()
     _keys[access_key_id] = (vault, raw, version, identity)
     return identity
+
+
+@lru_cache(maxsize=CACHED_MAX)
+def _record_key(access_key_id: str) -> bytes:
+    return KEYS.key(CONTROL, access_key_id)
 
 
 def _principal(tx: Reader, row: AccessKey) -> Principal:

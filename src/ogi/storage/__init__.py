@@ -8,7 +8,7 @@ be run again, so it has no effect but on its transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
@@ -140,9 +140,9 @@ def open(engine: str, folder: Path) -> Store:
     raise ValueError(f"no engine is called {engine!r}")
 
 
-def check_homes(keys: Iterable[bytes], homes: Sequence[Home]) -> None:
+def check_homes(keys: Iterable[bytes], homes: tuple[Home, ...]) -> None:
     """Raise StrayWrite if one of `keys` is neither in one of `homes` nor in the agenda."""
-    prefixes = _prefixes(tuple(homes))
+    prefixes = _prefixes(homes)
     for key in keys:
         if not key.startswith(prefixes):
             raise StrayWrite(f"{key!r} is not in {homes}")

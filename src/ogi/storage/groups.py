@@ -8,7 +8,7 @@ commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
 
 from sortedcontainers import SortedList
 
@@ -23,13 +23,14 @@ EXTRA_ROWS = 16
 class Group:
     """Changes over a reader. `changes` is the whole effect of the group."""
 
-    __slots__ = ("_below", "_live", "_skips", "_unsorted", "bells", "changes", "settlers")
+    __slots__ = ("_below", "_live", "_skips", "_unsorted", "bells", "changes", "waiters")
 
     def __init__(self, below: Reader) -> None:
         self._below = below
         self.changes: Changes = {}
         self.bells: set[bytes] = set()
-        self.settlers: list[Callable[[BaseException | None], None]] = []
+        self.waiters: list[asyncio.Future[None]] = []
+        """Who waits until the group is on disk."""
         self._live: SortedList = SortedList()
         self._unsorted: list[bytes] = []
         self._skips: dict[bytes, bytes] = {}

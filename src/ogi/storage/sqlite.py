@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -129,14 +129,13 @@ class SqliteStore:
         self._path = folder / "ogi.db"
         self._bells = Bells()
         self._cache: dict[bytes, bytes | None] = {}
-        try:
-            self._writer = _connect(self._path)
+        with ExitStack() as opened:
+            opened.callback(os.close, self._lock)
+            self._writer = opened.enter_context(closing(_connect(self._path)))
             _migrate(self._writer, self._path)
-            self._bodies = _connect(self._path)
-            self._snapshots = _connect(self._path)
-        except BaseException:
-            os.close(self._lock)
-            raise
+            self._bodies = opened.enter_context(closing(_connect(self._path)))
+            self._snapshots = opened.enter_context(closing(_connect(self._path)))
+            opened.pop_all()
         found = self._writer.execute("SELECT max(id) FROM large").fetchone()[0]
         self._large_last = int(found or 0)
         self._committed = _Committed(self._bodies, self._cache)
@@ -158,28 +157,19 @@ class SqliteStore:
         group = self._filling
         writes = Writes(group, (home, *also))
         result = body(writes)
-        if not writes.changes and not group.settlers and self._flying is None:
+        if not writes.changes and not group.waiters and self._flying is None:
             self._bells.ring(writes.bells)
             return result  # It read nothing that is not on disk.
         writes.check()
         group.join(writes.changes, writes.bells)
         loop = asyncio.get_running_loop()
-        settled: asyncio.Future[None] = loop.create_future()
-
-        def settle(failure: BaseException | None) -> None:
-            if settled.done():
-                return
-            if failure is None:
-                settled.set_result(None)
-            else:
-                settled.set_exception(failure)
-
-        group.settlers.append(settle)
+        landed: asyncio.Future[None] = loop.create_future()
+        group.waiters.append(landed)
         if self._flying is None and not self._scheduled:
             self._scheduled = True
             # Not at once: what else has arrived in this turn of the loop shares the commit.
             loop.call_soon(self._launch, loop)
-        await settled
+        await landed
         return result
 
     async def read(self, body: Callable[[Reader], T]) -> T:
@@ -210,18 +200,18 @@ class SqliteStore:
         os.close(self._lock)
 
     async def _drain(self) -> None:
-        while self._flying is not None or self._filling.settlers:
-            done = asyncio.get_running_loop().create_future()
-            group = self._filling if self._filling.settlers else self._flying
+        while self._flying is not None or self._filling.waiters:
+            landed = asyncio.get_running_loop().create_future()
+            group = self._filling if self._filling.waiters else self._flying
             assert group is not None
-            group.settlers.append(lambda _, done=done: done.done() or done.set_result(None))  # type: ignore[misc]
-            await done
+            group.waiters.append(landed)
+            await asyncio.gather(landed, return_exceptions=True)
 
     def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send the group that is filling to the disk and begin the next over it."""
         self._scheduled = False
         group = self._filling
-        if self._flying is not None or not group.settlers:
+        if self._flying is not None or not group.waiters:
             return
         self._flying = group
         self._filling = Group(group)
@@ -238,14 +228,16 @@ class SqliteStore:
                     self._cache[key] = value
             self._filling.rest_on(self._committed)
             self._bells.ring(group.bells)
-            for settle in group.settlers:
-                settle(None)
+            for waiter in group.waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
         else:
             self._failure = failure
-            for settle in (*group.settlers, *self._filling.settlers):
-                settle(failure)
-            self._filling.settlers.clear()
-        if self._filling.settlers:
+            for waiter in (*group.waiters, *self._filling.waiters):
+                if not waiter.done():
+                    waiter.set_exception(failure)
+            self._filling.waiters.clear()
+        if self._filling.waiters:
             self._launch(loop)
 
     # -- on the commit thread ---------------------------------------------------------------

@@ -16,7 +16,7 @@ class Writes:
 
     def __init__(self, below: Reader, homes: Sequence[Home]) -> None:
         self._below = below
-        self._homes = list(homes)
+        self._homes = tuple(homes)
         self.changes: dict[bytes, bytes | None] = {}
         self.bells: set[bytes] = set()
 
@@ -51,7 +51,7 @@ class Writes:
         self.bells.add(bell)
 
     def also(self, *homes: Home) -> bool:
-        self._homes.extend(homes)
+        self._homes += homes
         return True
 
     def check(self) -> None:
