@@ -36,3 +36,9 @@ class Settings:
     idle_s_max: float = knob(75.0, "Seconds a connection may be silent between requests.")
     connections_max: int = knob(20_000, "Connections at once; more are closed at once.")
     drain_s_max: float = knob(10.0, "Seconds that SIGTERM waits for requests in progress.")
+    sns_networks: str = knob(
+        "",
+        "Networks that HTTP/S subscriptions may reach: 10.0.0.0/8,...; empty: all but link-local"
+        " and metadata addresses.",
+    )
+    sns_http_s_max: float = knob(15.0, "Seconds in which an HTTP/S subscriber must answer.")

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from ogi.errors import AwsError
@@ -205,7 +205,10 @@ def _reference(policy: dict[str, Any], nodes: list[Any]) -> bool:
 def test_the_compiled_filter_agrees_with_a_slow_reference(
     policy: dict[str, Any], body: dict[str, Any]
 ) -> None:
-    filter = filters.compile(json.dumps(policy), filters.BODY)
+    try:
+        filter = filters.compile(json.dumps(policy), filters.BODY)
+    except FilterError:
+        reject()  # Too complex, which another test is about.
     values = filters.values_of_body(json.dumps(body))
     assert values is not None
     wanted = _reference(policy, [body])

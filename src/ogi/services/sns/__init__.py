@@ -5,9 +5,11 @@ from ogi.services.sns import (
     api_subscriptions,
     api_topics,
     certificates,
+    confirmations,
     dead_letters,
     fanout,
     groups,
+    postings,
 )
 from ogi.services.sns.service import SERVICE
 
@@ -17,7 +19,9 @@ __all__ = [
     "api_subscriptions",
     "api_topics",
     "certificates",
+    "confirmations",
     "dead_letters",
     "fanout",
     "groups",
+    "postings",
 ]

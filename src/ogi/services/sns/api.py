@@ -59,11 +59,6 @@ def _home_of_target(call: Call, request: Fields) -> Home:
     return Home(_target(request))
 
 
-def _home_of_messages(call: Call, request: Fields) -> Home:
-    topics.parse(request["TopicArn"])
-    return Home(request["TopicArn"])
-
-
 @SERVICE.operation(on=_on_target, keys=topics.owner_keys, home=_home_of_target)
 def publish(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, _target(request))
@@ -71,7 +66,7 @@ def publish(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 
 @SERVICE.operation(
-    on=topics.on_topic, keys=topics.owner_keys, action="Publish", home=_home_of_messages
+    on=topics.on_topic, keys=topics.owner_keys, action="Publish", home=topics.home_of_messages
 )
 def publish_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = _checked(request["PublishBatchRequestEntries"])

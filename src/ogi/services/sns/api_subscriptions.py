@@ -7,13 +7,18 @@ from typing import Any
 from ogi import arn as arns
 from ogi.service import Call, Fields
 from ogi.services.sns import (
+    confirmations,
     pages,
     subscribing,
     subscription_attributes,
     subscriptions,
     topics,
 )
-from ogi.services.sns.errors import AuthorizationErrorException, InvalidParameterException
+from ogi.services.sns.errors import (
+    AuthorizationErrorException,
+    InvalidParameterException,
+    NotFoundException,
+)
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
@@ -37,6 +42,25 @@ def subscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     found = subscribing.subscribe(
         tx, call, topic, request["Protocol"], request["Endpoint"], request.get("Attributes", {})
     )
+    if found.pending and not request.get("ReturnSubscriptionArn"):
+        return {"SubscriptionArn": "pending confirmation"}
+    return {"SubscriptionArn": found.arn}
+
+
+@SERVICE.operation(open=True, home=topics.home_of)
+def confirm_subscription(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Also by the link in the message that asked for it, which nobody signs."""
+    topic = topics.look(tx, request["TopicArn"])
+    if topic is None:
+        raise NotFoundException
+    signed = call.principal.kind != "anonymous"
+    if signed:
+        call.ports.authorise(
+            tx, call, SERVICE, ("sns:ConfirmSubscription",), (topic.arn,),
+            {**call.context, **topics.owner_keys(tx, call, request)},
+        )  # fmt: skip
+    locked = signed and request.get("AuthenticateOnUnsubscribe", "").lower() == "true"
+    found = confirmations.confirm(tx, call, topic, request["Token"], signed, locked)
     return {"SubscriptionArn": found.arn}
 
 
@@ -62,11 +86,16 @@ def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Also by the link in each notification, which nobody signs (the action's page)."""
     if call.principal.kind == "anonymous":
         topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+        if found.locked:
+            raise AuthorizationErrorException
     else:
         call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
         topic, found = _owned(tx, call, request, "Unsubscribe")
     subscriptions.forget(tx, found)
-    topics.count(tx, topic, confirmed=-1, deleted=1)
+    if found.pending:
+        topics.count(tx, topic, pending=-1, deleted=1)
+    else:
+        topics.count(tx, topic, confirmed=-1, deleted=1)
     return {}
 
 
@@ -105,7 +134,7 @@ def _page(rows: list[tuple[bytes, Subscription]]) -> Fields:
     result: Fields = {
         "Subscriptions": [
             {
-                "SubscriptionArn": s.arn,
+                "SubscriptionArn": "PendingConfirmation" if s.pending else s.arn,
                 "Owner": s.owner,
                 "Protocol": s.protocol,
                 "Endpoint": s.endpoint,

@@ -18,7 +18,7 @@ from ogi.service import Call, Fields
 from ogi.services.sns import errors
 from ogi.services.sns.errors import InvalidParameterException, InvalidParameterValueException
 from ogi.services.sns.topics import Topic
-from ogi.storage import Transaction
+from ogi.storage import Reader, Transaction
 
 SUBJECT_CHARS_MAX = 100
 GROUP_CHARS_MAX = 128
@@ -224,7 +224,7 @@ def seal(tx: Transaction, call: Call, topic: Topic, content: Content) -> bytes:
     return sealed
 
 
-def open_(tx: Transaction, call: Call, topic: Topic, sealed: bytes) -> Content:
+def open_(tx: Reader, call: Call, topic: Topic, sealed: bytes) -> Content:
     """What was sealed, opened as the publisher."""
     context = {"aws:sns:topicArn": topic.arn} if sealed[:1] == sealing.MANAGED else {}
     who = call.via("sns") if context else call

@@ -12,8 +12,7 @@ from ogi import arn as arns
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.sns import copies, retries, subscription_attributes, subscriptions
-from ogi.services.sns.fanout import home_of_messages
+from ogi.services.sns import copies, retries, subscription_attributes, subscriptions, topics
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Transaction
 
@@ -23,7 +22,7 @@ ERROR_CHARS_MAX = 1024
 
 
 def _home(call: Call, report: Fields) -> Home:
-    return home_of_messages(call, report["reference"])
+    return topics.home_of_messages(call, report["reference"])
 
 
 @SERVICE.duty(home=_home)

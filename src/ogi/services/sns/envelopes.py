@@ -36,6 +36,39 @@ def canonical(topic: Topic, content: Content, text: str) -> str:
     )
 
 
+def confirmation(
+    tx: Reader, call: Call, topic: Topic, subscription: Subscription, id: str, asked: float
+) -> str:
+    """The signed message that asks an endpoint to confirm."""
+    endpoint = call.ports.settings.endpoint
+    url = f"{endpoint}/?Action=ConfirmSubscription&TopicArn={topic.arn}&Token={subscription.token}"
+    fields = {
+        "Type": "SubscriptionConfirmation",
+        "MessageId": id,
+        "Token": subscription.token,
+        "TopicArn": topic.arn,
+        "Message": f"You have chosen to subscribe to the topic {topic.arn}.\nTo confirm the"
+        " subscription, visit the SubscribeURL included in this message.",
+        "SubscribeURL": url,
+        "Timestamp": timestamp(asked),
+    }
+    names = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+    signed = "".join(f"{name}\n{fields[name]}\n" for name in names)
+    signature, certificate = certificates.sign(tx, call, signed, topic.signature_version)
+    fields |= {
+        "SignatureVersion": topic.signature_version,
+        "Signature": signature,
+        "SigningCertURL": certificate,
+    }
+    return laid_out(fields)
+
+
+def laid_out(fields: Fields) -> str:
+    """The JSON as SNS lays it out: a member a line, with spaces around the colon."""
+    lines = ",\n".join(f'  "{name}" : {_json(fields[name]).decode()}' for name in fields)
+    return f"{{\n{lines}\n}}"
+
+
 class Envelopes:
     """The envelopes of one message: signed once for all subscribers who get the same text."""
 
@@ -47,13 +80,11 @@ class Envelopes:
         self._heads: dict[str, Fields] = {}
 
     def for_queue(self, subscription: Subscription) -> str:
-        """The JSON as SNS lays it out: a member a line, with spaces around the colon."""
         fields = dict(self._signed(subscription.protocol))
         fields["UnsubscribeURL"] = self._unsubscribe(subscription)
         if self._content.attributes:
             fields["MessageAttributes"] = self._attributes()
-        lines = ",\n".join(f'  "{name}" : {_json(fields[name]).decode()}' for name in fields)
-        return f"{{\n{lines}\n}}"
+        return laid_out(fields)
 
     def for_function(self, subscription: Subscription) -> bytes:
         signed = self._signed(subscription.protocol)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.sns import audiences, contents, copies, topics
+from ogi.services.sns import audiences, contents, copies, postings, topics
 from ogi.services.sns.audiences import Audience, Cursor
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.topics import Topic
-from ogi.storage import Home, Transaction
+from ogi.storage import Transaction
 
 PAGE = 50
 """Subscribers looked at in one transaction."""
@@ -28,11 +28,7 @@ def begin(tx: Transaction, call: Call, topic: Topic, sealed: bytes) -> None:
     )  # fmt: skip
 
 
-def home_of_messages(call: Call, request: Fields) -> Home:
-    return Home(request["TopicArn"])
-
-
-@SERVICE.duty(home=home_of_messages)
+@SERVICE.duty(home=topics.home_of_messages)
 def fan_out(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Hand a message over to one page of subscribers, and owe it to the next."""
     topic = topics.look(tx, request["TopicArn"])
@@ -41,7 +37,8 @@ def fan_out(tx: Transaction, call: Call, request: Fields) -> Fields:
     content = opened(tx, call, topic, request["Sealed"])
     if content is None:
         return {}
-    cursor, _ = serve(tx, call, topic, content, Cursor(request["Bucket"], request["After"]), PAGE)
+    start = Cursor(request["Bucket"], request["After"])
+    cursor, _ = serve(tx, call, topic, content, request["Sealed"], start, PAGE)
     if cursor is not None:
         rest = {**request, "Bucket": cursor.bucket, "After": cursor.after}
         deliveries.post(tx, call, topic.home, "sns", "fan_out", rest)
@@ -62,6 +59,7 @@ def serve(
     call: Call,
     topic: Topic,
     content: Content,
+    sealed: bytes,
     cursor: Cursor = audiences.START,
     limit: int = PAGE,
 ) -> tuple[Cursor | None, int]:
@@ -70,5 +68,8 @@ def serve(
     envelopes = Envelopes(tx, call, topic, content)
     sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
     for subscription in page:
-        copies.hand_over(tx, sender, topic, subscription, content, envelopes)
+        if subscription.protocol in ("http", "https"):
+            postings.owe(tx, call, topic, subscription, sealed)
+        else:
+            copies.hand_over(tx, sender, topic, subscription, content, envelopes)
     return cursor_after, len(page)

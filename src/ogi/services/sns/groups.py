@@ -101,7 +101,7 @@ def _serve_later(tx: Transaction, call: Call, topic: Topic, group: str) -> None:
     )
 
 
-@SERVICE.duty(home=fanout.home_of_messages)
+@SERVICE.duty(home=topics.home_of_messages)
 def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Serve the front of a group to a page of subscribers, and owe what is left."""
     topic, group = topics.look(tx, request["TopicArn"]), request["Group"]
@@ -117,7 +117,9 @@ def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
         content = fanout.opened(tx, who, topic, waiting.sealed)
         cursor = None
         if content is not None:
-            cursor, count = fanout.serve(tx, who, topic, content, waiting.cursor, left)
+            cursor, count = fanout.serve(
+                tx, who, topic, content, waiting.sealed, waiting.cursor, left
+            )
             left -= max(count, 1)
         if cursor is not None:
             WAITING.put(tx, msgspec.structs.replace(waiting, cursor=cursor), topic.home, group, at)
@@ -130,7 +132,7 @@ def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 def _sweep(tx: Transaction, call: Call, request: Fields) -> Fields:
     """The topic is gone: so are the messages that wait in it."""
-    home, group = fanout.home_of_messages(call, request), request["Group"]
+    home, group = topics.home_of_messages(call, request), request["Group"]
     rows = WAITING.scan(tx, home, group, limit=SERVED_MAX)
     for rest, _ in rows:
         tx.delete(WAITING.key(home, group) + rest)

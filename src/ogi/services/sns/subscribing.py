@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ogi import arn as arns
 from ogi.errors import unsupported
 from ogi.service import Call
-from ogi.services.sns import subscription_attributes, subscriptions, topics
+from ogi.services.sns import (
+    confirmations,
+    endpoints,
+    subscription_attributes,
+    subscriptions,
+    topics,
+)
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import SUBSCRIPTIONS_OF_LARGE_MAX, Topic
@@ -14,7 +22,7 @@ from ogi.storage import Transaction
 PROTOCOLS = frozenset(
     ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
 )
-SUPPORTED = frozenset(("sqs", "lambda"))
+SUPPORTED = frozenset(("sqs", "lambda", "http", "https"))
 
 
 def subscribe(
@@ -26,13 +34,17 @@ def subscribe(
     attributes: dict[str, str],
 ) -> Subscription:
     """The subscription of an endpoint: the one that is there, or a new one."""
-    _check(topic, protocol, endpoint)
+    _check(call, topic, protocol, endpoint)
     found = subscriptions.of_endpoint(tx, topic, protocol, endpoint)
     if found is not None:
         if attributes and subscription_attributes.changed(found, attributes) != found:
             raise InvalidParameterException.of(
                 "Attributes", "Subscription already exists with different attributes"
             )
+        if found.pending:
+            asked = confirmations.ask(tx, call, topic, found)
+            subscriptions.save(tx, asked, found)
+            return asked
         return found
     if topic.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
         counts = topics.counts(tx, topic)
@@ -49,12 +61,24 @@ def subscribe(
         owner=call.principal.account or call.account,
     )
     made = subscription_attributes.changed(made, attributes)
+    if _must_confirm(call, protocol, endpoint):
+        pending = msgspec.structs.replace(made, pending=True, authenticated=False)
+        made = confirmations.ask(tx, call, topic, pending)
+        topics.count(tx, topic, pending=1)
+    else:
+        topics.count(tx, topic, confirmed=1)
     subscriptions.save(tx, made)
-    topics.count(tx, topic, confirmed=1)
     return made
 
 
-def _check(topic: Topic, protocol: str, endpoint: str) -> None:
+def _must_confirm(call: Call, protocol: str, endpoint: str) -> bool:
+    """Endpoints that nobody here owns, and another account's queues (the action's page)."""
+    if protocol == "sqs":
+        return endpoint.split(":")[4] != call.principal.account
+    return protocol in ("http", "https")
+
+
+def _check(call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
     if protocol not in PROTOCOLS:
         raise InvalidParameterException.of(
             f"Amazon SNS does not support this protocol string: {protocol}"
@@ -63,6 +87,9 @@ def _check(topic: Topic, protocol: str, endpoint: str) -> None:
         raise InvalidParameterException.of(f"Invalid protocol type: {protocol}")
     if protocol not in SUPPORTED:
         raise unsupported(f"the protocol {protocol} of sns:Subscribe")
+    if protocol in ("http", "https"):
+        _check_url(call, protocol, endpoint)
+        return
     found = arns.parse(endpoint)
     if protocol == "sqs":
         if found is None or found.service != "sqs":
@@ -74,3 +101,13 @@ def _check(topic: Topic, protocol: str, endpoint: str) -> None:
             )
     elif found is None or found.service != "lambda":
         raise InvalidParameterException.of("Lambda endpoint ARN")
+
+
+def _check_url(call: Call, protocol: str, endpoint: str) -> None:
+    if not endpoint.startswith(f"{protocol}://"):
+        raise InvalidParameterException.of("Endpoint must match the specified protocol")
+    parts = endpoints.split(endpoint, protocol)
+    if parts is None:
+        raise InvalidParameterException.of("Endpoint")
+    if endpoints.refused_literal(call.ports.settings, parts):
+        raise InvalidParameterException.of("Endpoint", "The address is not allowed")

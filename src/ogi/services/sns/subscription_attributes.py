@@ -12,7 +12,7 @@ import msgspec
 
 from ogi import arn as arns
 from ogi.errors import unsupported
-from ogi.services.sns import filters
+from ogi.services.sns import delivery_policies, filters
 from ogi.services.sns.conditions import FilterError
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.subscriptions import Subscription
@@ -39,7 +39,14 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
             subscription = msgspec.structs.replace(subscription, filter_scope=value)
         elif name == "RedrivePolicy":
             subscription = _with_redrive(subscription, value)
-        elif name in ("DeliveryPolicy", "ReplayPolicy", "SubscriptionRoleArn"):
+        elif name == "DeliveryPolicy":
+            if subscription.protocol not in ("http", "https"):
+                raise InvalidParameterException.of(
+                    "DeliveryPolicy: Delivery policies are for HTTP/S subscriptions only"
+                )
+            delivery_policies.of("", value)
+            subscription = msgspec.structs.replace(subscription, delivery_policy=value)
+        elif name in ("ReplayPolicy", "SubscriptionRoleArn"):
             raise unsupported(f"the subscription attribute {name}")
         else:
             raise InvalidParameterException.of("AttributeName")
@@ -70,6 +77,11 @@ def shown(topic: Topic, subscription: Subscription) -> dict[str, str]:
         found["FilterPolicyScope"] = subscription.filter_scope
     if subscription.redrive_policy:
         found["RedrivePolicy"] = subscription.redrive_policy
+    if subscription.delivery_policy:
+        found["DeliveryPolicy"] = subscription.delivery_policy
+    if subscription.protocol in ("http", "https"):
+        policy = delivery_policies.of(topic.delivery_policy, subscription.delivery_policy)
+        found["EffectiveDeliveryPolicy"] = json.dumps(policy.shown())
     return found
 
 

@@ -36,6 +36,9 @@ class Subscription(msgspec.Struct, frozen=True):
     pending: bool = False
     authenticated: bool = True
     """Who confirmed it had signed."""
+    token: str = ""
+    """What the endpoint must show to confirm."""
+    token_until: float = 0.0
     locked: bool = False
     """Only a signed request ends it (AuthenticateOnUnsubscribe)."""
 

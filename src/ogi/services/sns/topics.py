@@ -11,6 +11,7 @@ from ogi import arn as arns
 from ogi.access import policy as policies
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
+from ogi.services.sns import delivery_policies
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
@@ -24,23 +25,6 @@ MESSAGE_BYTES_DEFAULT = 262_144
 MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
 SUBSCRIPTIONS_OF_LARGE_MAX = 100
 """A topic that takes messages over 256 KiB has at most so many subscriptions."""
-
-EFFECTIVE_DELIVERY_POLICY = {
-    "http": {
-        "defaultHealthyRetryPolicy": {
-            "minDelayTarget": 20,
-            "maxDelayTarget": 20,
-            "numRetries": 3,
-            "numMaxDelayRetries": 0,
-            "numNoDelayRetries": 0,
-            "numMinDelayRetries": 0,
-            "backoffFunction": "linear",
-        },
-        "disableSubscriptionOverrides": False,
-        "defaultRequestPolicy": {"headerContentType": "text/plain; charset=UTF-8"},
-    }
-}
-"""docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html"""
 
 _OWNER_ACTIONS = [
     "SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:AddPermission",
@@ -61,6 +45,7 @@ class Topic(msgspec.Struct, frozen=True):
     signature_version: str = "1"
     message_bytes_max: int = MESSAGE_BYTES_DEFAULT
     tags: dict[str, str] = {}
+    delivery_policy: str = ""
     content_based_deduplication: bool = False
     throughput_scope: str = "Topic"
     """What a deduplication id is compared with: all of the topic, or its own group."""
@@ -116,6 +101,12 @@ def home_of(call: Call, request: Fields) -> Home:
     """The control home in which the topic of a request lies."""
     found = parse(request["TopicArn"])
     return control(found.account, found.region)
+
+
+def home_of_messages(call: Call, request: Fields) -> Home:
+    """The home in which the messages of the topic of a request lie."""
+    parse(request["TopicArn"])
+    return Home(request["TopicArn"])
 
 
 def owner_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
@@ -194,7 +185,10 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
             if value not in ("Topic", "MessageGroup"):
                 raise InvalidParameterException.of("FifoThroughputScope")
             return change(topic, throughput_scope=value)
-        case "TracingConfig" | "DeliveryPolicy" | "ArchivePolicy":
+        case "DeliveryPolicy":
+            delivery_policies.of(value, "")
+            return change(topic, delivery_policy=value)
+        case "TracingConfig" | "ArchivePolicy":
             raise unsupported(f"the topic attribute {name}")
     if name.endswith(("FeedbackRoleArn", "FeedbackSampleRate")):
         raise unsupported(f"the topic attribute {name}")
@@ -228,8 +222,12 @@ def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
         "SubscriptionsConfirmed": str(numbers.confirmed),
         "SubscriptionsPending": str(numbers.pending),
         "SubscriptionsDeleted": str(numbers.deleted),
-        "EffectiveDeliveryPolicy": msgspec.json.encode(EFFECTIVE_DELIVERY_POLICY).decode(),
+        "EffectiveDeliveryPolicy": msgspec.json.encode(
+            delivery_policies.shown_of_topic(topic.delivery_policy)
+        ).decode(),
     }
+    if topic.delivery_policy:
+        found["DeliveryPolicy"] = topic.delivery_policy
     if topic.fifo:
         found["FifoTopic"] = "true"
         found["ContentBasedDeduplication"] = (

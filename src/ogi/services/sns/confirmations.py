@@ -1,0 +1,98 @@
+"""Confirmations: a subscription waits until its endpoint has shown the token that it was sent.
+
+docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html
+"""
+
+from __future__ import annotations
+
+import hmac
+
+import msgspec
+
+from ogi import arn as arns
+from ogi import deliveries
+from ogi.service import Call, Fields
+from ogi.services.sns import copies, envelopes, postings, subscriptions, topics
+from ogi.services.sns.errors import InvalidParameterException
+from ogi.services.sns.service import SERVICE
+from ogi.services.sns.subscriptions import Subscription
+from ogi.services.sns.topics import Topic
+from ogi.storage import Reader, Transaction
+
+VALID_S = 2 * 86_400
+SECRET_BYTES = 64
+
+
+def ask(tx: Transaction, call: Call, topic: Topic, pending: Subscription) -> Subscription:
+    """Send a new token to the endpoint; the subscription as it is to be kept."""
+    token = pending.id.replace("-", "") + call.entropy(SECRET_BYTES).hex()
+    asked = msgspec.structs.replace(pending, token=token, token_until=call.now + VALID_S)
+    deliveries.post(
+        tx, call, topic.control, "sns", "ask_endpoint",
+        {"TopicArn": topic.arn, "SubscriptionArn": pending.arn},
+    )  # fmt: skip
+    deliveries.post(
+        tx, call, topic.control, "sns", "expire_pending",
+        {"TopicArn": topic.arn, "SubscriptionArn": pending.arn}, due=asked.token_until,
+    )  # fmt: skip
+    return asked
+
+
+@SERVICE.duty(home=topics.home_of)
+def ask_endpoint(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Hand the confirmation's message to the endpoint's own way."""
+    found = _pending(tx, request)
+    if found is None:
+        return {}
+    topic, subscription = found
+    if subscription.protocol == "sqs":
+        queue = arns.parse(subscription.endpoint)
+        assert queue is not None
+        text = envelopes.confirmation(tx, call, topic, subscription, call.new_id(), call.now)
+        sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
+        deliveries.post(
+            tx, sender.in_place(queue.account, queue.region), topic.control, "sqs", "SendMessage",
+            {"QueueUrl": copies.queue_url(queue), "MessageBody": text},
+        )  # fmt: skip
+    else:
+        postings.post_confirmation(tx, call, topic, subscription)
+    return {}
+
+
+@SERVICE.duty(home=topics.home_of)
+def expire_pending(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Nobody confirmed in time: the subscription goes."""
+    found = _pending(tx, request)
+    if found is not None and found[1].token_until <= call.now:
+        subscriptions.forget(tx, found[1])
+        topics.count(tx, found[0], pending=-1)
+    return {}
+
+
+def _pending(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
+    topic = topics.look(tx, request["TopicArn"])
+    if topic is None:
+        return None
+    id = request["SubscriptionArn"].rpartition(":")[2]
+    found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
+    return None if found is None or not found.pending else (topic, found)
+
+
+def confirm(
+    tx: Transaction, call: Call, topic: Topic, token: str, authenticated: bool, locked: bool
+) -> Subscription:
+    """The subscription whose endpoint knows this token: from now on it gets messages."""
+    raw = token[:32]
+    id = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
+    found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
+    known = found is not None and hmac.compare_digest(found.token.encode(), token.encode())
+    if found is None or not known or found.token_until <= call.now:
+        raise InvalidParameterException.of("Token")
+    if not found.pending:
+        return found
+    confirmed = msgspec.structs.replace(
+        found, pending=False, authenticated=authenticated, locked=locked
+    )
+    subscriptions.save(tx, confirmed, found)
+    topics.count(tx, topic, confirmed=1, pending=-1)
+    return confirmed

@@ -1,0 +1,166 @@
+"""Delivery policies of HTTP/S subscriptions: retries, throttling, content type.
+
+docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html#creating-delivery-policy
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from ogi.services.sns.errors import InvalidParameterException
+from ogi.services.sns.retries import Phases
+
+RETRIES_MAX = 100
+DELAY_S_MAX = 3_600
+TOTAL_S_MAX = 3_600
+FUNCTIONS = ("arithmetic", "exponential", "geometric", "linear")
+CONTENT_TYPES = frozenset((
+    "text/css", "text/csv", "text/html", "text/plain", "text/xml", "application/atom+xml",
+    "application/json", "application/octet-stream", "application/soap+xml",
+    "application/x-www-form-urlencoded", "application/xhtml+xml", "application/xml",
+))  # fmt: skip
+DEFAULT_TYPE = "text/plain; charset=UTF-8"
+DEFAULT_RETRIES: dict[str, Any] = {
+    "minDelayTarget": 20,
+    "maxDelayTarget": 20,
+    "numRetries": 3,
+    "numMaxDelayRetries": 0,
+    "numNoDelayRetries": 0,
+    "numMinDelayRetries": 0,
+    "backoffFunction": "linear",
+}
+_OF_TOPIC = {
+    "defaultHealthyRetryPolicy": "healthyRetryPolicy",
+    "defaultThrottlePolicy": "throttlePolicy",
+    "defaultRequestPolicy": "requestPolicy",
+}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """What counts for a subscription."""
+
+    phases: Phases
+    content_type: str
+    per_second: int | None
+
+    def shown(self) -> dict[str, Any]:
+        """As EffectiveDeliveryPolicy."""
+        phases = self.phases
+        return {
+            "healthyRetryPolicy": _shown_retries(phases),
+            "sicklyRetryPolicy": None,
+            "throttlePolicy": self.per_second and {"maxReceivesPerSecond": self.per_second},
+            "requestPolicy": {"headerContentType": self.content_type},
+            "guaranteed": False,
+        }
+
+
+def _shown_retries(phases: Phases) -> dict[str, Any]:
+    return {
+        "minDelayTarget": int(phases.shortest_s),
+        "maxDelayTarget": int(phases.longest_s),
+        "numRetries": phases.immediate + phases.shortest + phases.backing_off + phases.longest,
+        "numMaxDelayRetries": phases.longest,
+        "numNoDelayRetries": phases.immediate,
+        "numMinDelayRetries": phases.shortest,
+        "backoffFunction": phases.function,
+    }
+
+
+@lru_cache(maxsize=1024)
+def of(topic_policy: str, subscription_policy: str) -> Policy:
+    """The policy that counts: the subscription's over the topic's over the default."""
+    defaults, overridable = _of_topic(topic_policy)
+    own = _parsed(subscription_policy, set(_OF_TOPIC.values())) if overridable else {}
+    parts = {**defaults, **own}
+    retries = {**DEFAULT_RETRIES, **_object(parts.get("healthyRetryPolicy"))}
+    throttle = _object(parts.get("throttlePolicy")).get("maxReceivesPerSecond")
+    if throttle is not None and (not isinstance(throttle, int) or throttle < 1):
+        raise _refusal("maxReceivesPerSecond must be an integer greater than or equal to 1")
+    kind = _object(parts.get("requestPolicy")).get("headerContentType", DEFAULT_TYPE)
+    if not isinstance(kind, str) or kind.partition(";")[0].strip() not in CONTENT_TYPES:
+        raise _refusal("headerContentType is not supported")
+    if "\r" in kind or "\n" in kind:
+        raise _refusal("headerContentType is not supported")
+    return Policy(_phases(retries), kind, throttle)
+
+
+def shown_of_topic(topic_policy: str) -> dict[str, Any]:
+    """As a topic's EffectiveDeliveryPolicy."""
+    policy, (_, overridable) = of(topic_policy, ""), _of_topic(topic_policy)
+    http: dict[str, Any] = {
+        "defaultHealthyRetryPolicy": _shown_retries(policy.phases),
+        "disableSubscriptionOverrides": not overridable,
+        "defaultRequestPolicy": {"headerContentType": policy.content_type},
+    }
+    if policy.per_second:
+        http["defaultThrottlePolicy"] = {"maxReceivesPerSecond": policy.per_second}
+    return {"http": http}
+
+
+def _of_topic(text: str) -> tuple[dict[str, Any], bool]:
+    """(defaults by the subscription's names, whether subscriptions may differ)."""
+    http = _object(_parsed(text, {"http"}).get("http"))
+    _check_names(http, {*_OF_TOPIC, "disableSubscriptionOverrides"})
+    found = {_OF_TOPIC[name]: value for name, value in http.items() if name in _OF_TOPIC}
+    return found, http.get("disableSubscriptionOverrides") is not True
+
+
+def _parsed(text: str, names: set[str]) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    try:
+        parsed = _object(json.loads(text))
+    except ValueError:
+        raise _refusal("failed to parse JSON.") from None
+    _check_names(parsed, names)
+    return parsed
+
+
+def _check_names(found: dict[str, Any], names: set[str]) -> None:
+    for name in found:
+        if name not in names:
+            raise _refusal(f"Unexpected JSON member: {name}")
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _refusal("must be a JSON object")
+    return value
+
+
+def _phases(retries: dict[str, Any]) -> Phases:
+    _check_names(retries, set(DEFAULT_RETRIES))
+    for name, value in retries.items():
+        if name != "backoffFunction" and (not isinstance(value, int) or value < 0):
+            raise _refusal(f"{name} must be an integer greater than or equal to 0")
+    if retries["backoffFunction"] not in FUNCTIONS:
+        raise _refusal("backoffFunction must be one of " + ", ".join(FUNCTIONS))
+    if retries["numRetries"] > RETRIES_MAX:
+        raise _refusal(f"numRetries must be less than or equal to {RETRIES_MAX}")
+    if not 1 <= retries["minDelayTarget"] <= retries["maxDelayTarget"] <= DELAY_S_MAX:
+        raise _refusal("minDelayTarget and maxDelayTarget must be in order and at most 3600")
+    immediate, shortest, longest = (
+        retries[f"num{name}DelayRetries"] for name in ("No", "Min", "Max")
+    )
+    left = retries["numRetries"] - immediate - shortest - longest
+    if left < 0:
+        raise _refusal("numRetries must be at least the sum of the retries of the phases")
+    phases = Phases(
+        immediate, shortest, left, longest, float(retries["minDelayTarget"]),
+        float(retries["maxDelayTarget"]), retries["backoffFunction"],
+    )  # fmt: skip
+    waits = (phases.wait_s(n + 1) or 0.0 for n in range(retries["numRetries"]))
+    if sum(waits) > TOTAL_S_MAX:
+        raise _refusal("the total retry time must not exceed 3600 seconds")
+    return phases
+
+
+def _refusal(reason: str) -> InvalidParameterException:
+    return InvalidParameterException.of(f"DeliveryPolicy: {reason}")

@@ -1,0 +1,68 @@
+"""Gates: how many postings an endpoint gets at once, so that one that hangs holds nobody else up.
+
+What does not get in is owed for a little later; nothing depends on what a gate remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from weakref import WeakKeyDictionary
+
+from ogi.errors import AwsError
+from ogi.storage import Store
+
+EACH_MAX = 8
+"""Postings to one endpoint at once."""
+ALL_MAX = 256
+"""Postings at once: half of what the courier makes at once."""
+WAIT_S = 1.0
+KEPT_MAX = 4096
+
+
+class Busy(AwsError):
+    """The message is the number of seconds to wait."""
+
+    status = 500
+
+
+class Gates:
+    def __init__(self) -> None:
+        self._inside: dict[str, int] = {}
+        self._all = 0
+        self._next: dict[str, float] = {}
+
+    @contextmanager
+    def enter(self, name: str, now: float, per_second: int | None) -> Iterator[None]:
+        """Be counted among the postings to `name`; raises Busy if it may not be now."""
+        inside = self._inside.get(name, 0)
+        if inside >= EACH_MAX or self._all >= ALL_MAX:
+            raise Busy(str(WAIT_S))
+        if per_second is not None:
+            self._take_turn(name, now, per_second)
+        self._inside[name] = inside + 1
+        self._all += 1
+        try:
+            yield
+        finally:
+            self._all -= 1
+            self._inside[name] -= 1
+            if not self._inside[name]:
+                del self._inside[name]
+
+    def _take_turn(self, name: str, now: float, per_second: int) -> None:
+        """Throttle: turns are 1 / per_second apart, and half a second of them may be let in."""
+        turn = max(self._next.get(name, 0.0), now)
+        if turn - now > 0.5:
+            raise Busy(f"{turn - now:.3f}")
+        if len(self._next) > KEPT_MAX:
+            self._next.clear()
+        self._next[name] = turn + 1 / per_second
+
+
+_GATES: WeakKeyDictionary[Store, Gates] = WeakKeyDictionary()
+
+
+def of(store: Store) -> Gates:
+    """The gates of who delivers what lies in this store."""
+    return _GATES.setdefault(store, Gates())

@@ -1,0 +1,182 @@
+"""Postings: copies to HTTP/S endpoints, tried again by the delivery policy until it is exhausted.
+
+Law: what waits for an endpoint is ciphertext, as it was published; each attempt opens it anew.
+docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html#http-header
+"""
+
+from __future__ import annotations
+
+from ogi import deliveries
+from ogi.errors import AwsError
+from ogi.service import Call, Fields
+from ogi.services.sns import (
+    contents,
+    dead_letters,
+    delivery_policies,
+    endpoints,
+    envelopes,
+    gates,
+    subscriptions,
+    topics,
+)
+from ogi.services.sns.contents import Content
+from ogi.services.sns.envelopes import Envelopes
+from ogi.services.sns.gates import Busy
+from ogi.services.sns.service import SERVICE
+from ogi.services.sns.subscriptions import Subscription
+from ogi.services.sns.topics import Topic
+from ogi.storage import Home, Reader, Transaction
+
+AGENT = "Amazon Simple Notification Service Agent"
+RAW_TYPE = "text/plain; charset=UTF-8"
+
+
+def owe(
+    tx: Transaction,
+    call: Call,
+    topic: Topic,
+    subscription: Subscription,
+    sealed: bytes,
+    *,
+    wait_s: float = 0.0,
+    attempt: int = 0,
+) -> None:
+    """Owe a published message to an endpoint. `call` is the publisher's."""
+    _post(
+        tx, call, topic.home,
+        {"TopicArn": topic.arn, "SubscriptionArn": subscription.arn, "Sealed": sealed},
+        wait_s, attempt,
+    )  # fmt: skip
+
+
+def post_confirmation(
+    tx: Transaction, call: Call, topic: Topic, subscription: Subscription
+) -> None:
+    request = {
+        "TopicArn": topic.arn,
+        "SubscriptionArn": subscription.arn,
+        "MessageId": call.new_id(),
+        "Asked": call.now,
+    }
+    _post(tx, call, topic.control, request, 0.0, 0)
+
+
+def _post(
+    tx: Transaction, call: Call, home: Home, request: Fields, wait_s: float, attempt: int
+) -> None:
+    deliveries.post(
+        tx, call, home, "sns", "post_to_endpoint", request, due=call.now + wait_s,
+        attempt=attempt, refused=("sns", "unposted"), reference={**request, "Home": str(home)},
+    )  # fmt: skip
+
+
+@SERVICE.duty(home=topics.home_of_messages)
+async def post_to_endpoint(call: Call, request: Fields) -> Fields:
+    """One attempt; raises what came of it."""
+
+    def prepare(tx: Reader) -> tuple[Subscription, delivery_policies.Policy, list[tuple[str, str]],
+                                     bytes] | None:  # fmt: skip
+        found = _found(tx, request)
+        if found is None:
+            return None
+        topic, subscription = found
+        policy = delivery_policies.of(topic.delivery_policy, subscription.delivery_policy)
+        if "Sealed" not in request:
+            return subscription, policy, *_confirmation(tx, call, topic, subscription, request)
+        content = contents.open_(tx, call, topic, request["Sealed"])
+        return subscription, policy, *_notification(tx, call, topic, subscription, content, policy)
+
+    ready = await call.ports.store.read(prepare)
+    if ready is None:
+        return {}  # Unsubscribed meanwhile.
+    subscription, policy, headers, body = ready
+    gate = gates.of(call.ports.store)
+    with gate.enter(subscription.arn, call.now, policy.per_second):
+        await endpoints.post(call.ports.settings, subscription.endpoint, headers, body)
+    call.note("sns.posted", subscription=subscription.arn, endpoint=subscription.endpoint)
+    return {}
+
+
+def _found(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
+    topic = topics.look(tx, request["TopicArn"])
+    if topic is None:
+        return None
+    id = request["SubscriptionArn"].rpartition(":")[2]
+    found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
+    return None if found is None else (topic, found)
+
+
+def _notification(
+    tx: Reader,
+    call: Call,
+    topic: Topic,
+    subscription: Subscription,
+    content: Content,
+    policy: delivery_policies.Policy,
+) -> tuple[list[tuple[str, str]], bytes]:
+    headers = [
+        *_headers("Notification", content.id, topic),
+        ("x-amz-sns-subscription-arn", subscription.arn),
+        ("Content-Type", policy.content_type),
+    ]
+    if subscription.raw:
+        headers.append(("x-amz-sns-rawdelivery", "true"))
+        return headers, content.text_for(subscription.protocol).encode()
+    return headers, Envelopes(tx, call, topic, content).for_queue(subscription).encode()
+
+
+def _confirmation(
+    tx: Reader, call: Call, topic: Topic, subscription: Subscription, request: Fields
+) -> tuple[list[tuple[str, str]], bytes]:
+    id = request["MessageId"]
+    text = envelopes.confirmation(tx, call, topic, subscription, id, request["Asked"])
+    headers = [*_headers("SubscriptionConfirmation", id, topic), ("Content-Type", RAW_TYPE)]
+    return headers, text.encode()
+
+
+def _headers(kind: str, id: str, topic: Topic) -> list[tuple[str, str]]:
+    return [
+        ("x-amz-sns-message-type", kind),
+        ("x-amz-sns-message-id", id),
+        ("x-amz-sns-topic-arn", topic.arn),
+        ("User-Agent", AGENT),
+    ]
+
+
+def _home_of_report(call: Call, report: Fields) -> Home:
+    return Home(report["reference"]["Home"])
+
+
+@SERVICE.duty(home=_home_of_report)
+def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
+    """An attempt failed: owe the next one, or give the message up."""
+    request, attempt = report["request"], report["attempt"]
+    found = _found(tx, request)
+    if found is None:
+        return {}
+    topic, subscription = found
+    home = Home(report["reference"]["Home"])
+    if report["code"] == Busy.__name__:
+        _post(tx, call, home, request, float(report["message"]), attempt)
+        return {}
+    if report["status"] >= 500:
+        policy = delivery_policies.of(topic.delivery_policy, subscription.delivery_policy)
+        wait_s = policy.phases.wait_s(attempt + 1)
+        if wait_s is not None:
+            _post(tx, call, home, request, wait_s, attempt + 1)
+            return {}
+    if "Sealed" not in request:
+        return {}  # A confirmation: whoever subscribes again is asked again.
+    try:
+        content = contents.open_(tx, call, topic, request["Sealed"])
+    except AwsError as error:
+        call.note("sns.unreadable", topic=topic.arn, code=error.shape, message=error.message)
+        return {}
+    rest: Fields = {}
+    if subscription.raw:
+        body = content.text_for(subscription.protocol)
+    else:
+        body = Envelopes(tx, call, topic, content).for_queue(subscription)
+    reference = {"TopicArn": topic.arn, "SubscriptionArn": subscription.arn}
+    dead_letters.bury(tx, call, reference, body, rest, report["code"], report["message"])
+    return {}

@@ -1,0 +1,320 @@
+"""HTTP/S subscribers: handshake, headers, retries, dead letters, and where no request may go."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from ogi.errors import AwsError
+from ogi.service import ANONYMOUS
+from ogi.services.sns import delivery_policies
+from tests.services.sns.conftest import Client
+from tests.world import World
+
+
+class Subscriber:
+    """A real HTTP server; `answers` says what it does with each request, the last one for ever."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[dict[str, str], str]] = []
+        self.answers: list[str] = ["200 OK"]
+        self.released = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.split("\r\n")[1:-2]
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
+        body = (await reader.readexactly(int(headers["content-length"]))).decode()
+        self.requests.append((headers, body))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer == "hang":
+            await self.released.wait()
+        elif answer != "reset":
+            writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+        writer.close()
+
+    def bodies(self, kind: str = "Notification") -> list[str]:
+        return [b for h, b in self.requests if h["x-amz-sns-message-type"] == kind]
+
+
+@pytest.fixture
+async def subscriber() -> AsyncIterator[Subscriber]:
+    made = Subscriber()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"  # type: ignore[attr-defined]
+    async with server:
+        yield made
+        made.released.set()
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def sns(world_of: Callable[..., World]) -> Client:
+    settings = {"sns_http_s_max": 0.3, "endpoint": "http://127.0.0.1:1"}
+    return Client(world_of("sns", "sqs", "kms", settings=settings))
+
+
+async def _subscribed(sns: Client, subscriber: Any, **attributes: Any) -> tuple[str, str]:
+    """(topic, subscription), confirmed by the link in the message that the subscriber got."""
+    topic = await sns.topic()
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in attributes.items()}
+    made = await sns.subscribe(
+        TopicArn=topic, Protocol="http", Endpoint=subscriber.url, Attributes=texts
+    )
+    assert made["SubscriptionArn"] == "pending confirmation"
+    answers, subscriber.answers = subscriber.answers, ["200 OK"]
+    await sns.world.deliver()
+    subscriber.answers = answers
+    message = json.loads(subscriber.bodies("SubscriptionConfirmation")[-1])
+    query = parse_qs(urlsplit(message["SubscribeURL"]).query)
+    assert query["Action"] == ["ConfirmSubscription"]
+    confirmed = await sns.world.call_as(
+        sns.world.caller(ANONYMOUS), "sns", "ConfirmSubscription",
+        TopicArn=query["TopicArn"][0], Token=query["Token"][0],
+    )  # fmt: skip
+    arn: str = confirmed["SubscriptionArn"]
+    return topic, arn
+
+
+async def test_an_endpoint_gets_messages_once_it_has_confirmed(
+    sns: Client, subscriber: Any
+) -> None:
+    topic = await sns.topic()
+    await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
+    await sns.publish(TopicArn=topic, Message="too early")
+    shown = (await sns.list_subscriptions())["Subscriptions"][0]
+    assert shown["SubscriptionArn"] == "PendingConfirmation"
+    counts = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert (counts["SubscriptionsPending"], counts["SubscriptionsConfirmed"]) == ("1", "0")
+    _, arn = await _subscribed(sns, subscriber)
+    counts = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert (counts["SubscriptionsPending"], counts["SubscriptionsConfirmed"]) == ("0", "1")
+    sent = await sns.publish(TopicArn=topic, Message="hello", Subject="greeting")
+    await sns.world.deliver()
+    (body,) = subscriber.bodies()
+    assert json.loads(body)["Message"] == "hello"
+    headers = subscriber.requests[-1][0]
+    assert headers["x-amz-sns-message-id"] == sent["MessageId"]
+    assert headers["x-amz-sns-topic-arn"] == topic
+    assert headers["x-amz-sns-subscription-arn"] == arn
+    assert headers["content-type"] == "text/plain; charset=UTF-8"
+    assert headers["user-agent"] == "Amazon Simple Notification Service Agent"
+
+
+async def test_raw_delivery_sends_the_text_and_says_so(sns: Client, subscriber: Any) -> None:
+    topic, _ = await _subscribed(
+        sns, subscriber, RawMessageDelivery="true",
+        DeliveryPolicy={"requestPolicy": {"headerContentType": "application/json"}},
+    )  # fmt: skip
+    await sns.publish(TopicArn=topic, Message='{"a": 1}')
+    await sns.world.deliver()
+    headers, body = subscriber.requests[-1]
+    assert body == '{"a": 1}'
+    assert headers["x-amz-sns-rawdelivery"] == "true"
+    assert headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("answer", ["500 No", "503 No", "429 No", "reset", "hang"])
+async def test_what_may_pass_is_tried_again_by_the_policy(
+    sns: Client, subscriber: Any, answer: str
+) -> None:
+    topic, _ = await _subscribed(sns, subscriber)
+    subscriber.answers = [answer, answer, "200 OK"]
+    await sns.publish(TopicArn=topic, Message="hello")
+    await sns.world.deliver()
+    assert len(subscriber.bodies()) == 1
+    for tries in (2, 3, 3):
+        sns.world.clock.advance(20)
+        await sns.world.deliver()
+        assert len(subscriber.bodies()) == tries
+
+
+@pytest.mark.parametrize(("answer", "tries"), [("404 No", 1), ("301 Moved", 1), ("500 No", 4)])
+async def test_what_fails_for_good_is_buried(
+    sns: Client, subscriber: Any, answer: str, tries: int
+) -> None:
+    dead = await sns.queue("dead")
+    topic, _ = await _subscribed(sns, subscriber, RedrivePolicy={"deadLetterTargetArn": dead})
+    subscriber.answers = [answer]
+    await sns.publish(TopicArn=topic, Message="hello")
+    for _ in range(5):
+        await sns.world.deliver()
+        sns.world.clock.advance(20)
+    assert len(subscriber.bodies()) == tries
+    (message,) = await sns.messages("dead")
+    assert json.loads(message["Body"])["Message"] == "hello"
+    assert answer[:3] in message["MessageAttributes"]["ErrorMessage"]["StringValue"]
+
+
+async def test_what_waits_for_an_endpoint_is_ciphertext(sns: Client, subscriber: Any) -> None:
+    topic, _ = await _subscribed(sns, subscriber)
+    subscriber.answers = ["500 No", "200 OK"]
+    await sns.publish(TopicArn=topic, Message="classified")
+    await sns.world.deliver()
+    rows = await sns.world.store.read(lambda tx: tx.scan(b"\x00", b"\xff", 1_000))
+    assert not any(b"classified" in value for _, value in rows)
+
+
+async def test_a_token_is_known_to_its_endpoint_alone_and_for_two_days(
+    sns: Client, subscriber: Any
+) -> None:
+    topic = await sns.topic()
+    made = await sns.subscribe(
+        TopicArn=topic, Protocol="http", Endpoint=subscriber.url, ReturnSubscriptionArn=True
+    )
+    id = made["SubscriptionArn"].rpartition(":")[2].replace("-", "")
+    for guess in ("x", id, id + "0" * 128):
+        with pytest.raises(AwsError) as refused:
+            await sns.confirm_subscription(TopicArn=topic, Token=guess)
+        assert refused.value.message == "Invalid parameter: Token"
+    sns.world.clock.advance(2 * 86_400)
+    await sns.world.deliver()
+    assert (await sns.list_subscriptions())["Subscriptions"] == []
+
+
+async def test_a_locked_subscription_ends_by_a_signed_request_only(
+    sns: Client, subscriber: Any
+) -> None:
+    topic = await sns.topic()
+    await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
+    await sns.world.deliver()
+    token = json.loads(subscriber.bodies("SubscriptionConfirmation")[0])["Token"]
+    arn = (
+        await sns.confirm_subscription(
+            TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true"
+        )
+    )["SubscriptionArn"]
+    with pytest.raises(AwsError) as refused:
+        await sns.world.call_as(
+            sns.world.caller(ANONYMOUS), "sns", "Unsubscribe", SubscriptionArn=arn
+        )
+    assert refused.value.shape == "AuthorizationErrorException"
+    await sns.unsubscribe(SubscriptionArn=arn)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data", "http://[fd00:ec2::254]/", "http://0.0.0.0/",
+        "http://[::ffff:169.254.169.254]/", "http://[fe80::1]/", "http://127.0.0.1:1/_ogi/reset",
+        "ftp://example.com/", "http://", "http://exa mple.com/", "https://example.com/",
+    ],
+)  # fmt: skip
+async def test_endpoints_that_are_refused_at_once(sns: Client, url: str) -> None:
+    topic = await sns.topic()
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+    assert refused.value.message.startswith("Invalid parameter: Endpoint")
+
+
+async def test_a_setting_says_which_networks_may_be_reached(
+    world_of: Callable[..., World], subscriber: Any
+) -> None:
+    sns = Client(world_of("sns", "sqs", "kms", settings={"sns_networks": "10.0.0.0/8"}))
+    topic = await sns.topic()
+    with pytest.raises(AwsError):
+        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
+    # A name is looked up when it is used, and judged then.
+    named = subscriber.url.replace("127.0.0.1", "localhost")
+    await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=named)
+    await sns.world.deliver()
+    assert subscriber.requests == []
+
+
+async def test_an_endpoint_that_hangs_holds_nobody_else_up(sns: Client, subscriber: Any) -> None:
+    topic, _ = await _subscribed(sns, subscriber)
+    await sns.subscribed(topic)
+    subscriber.answers = ["hang"]
+    for n in range(20):
+        await sns.publish(TopicArn=topic, Message=str(n))
+    await sns.world.deliver()
+    assert len(subscriber.bodies()) == 8
+    assert len(await sns.texts()) == 10
+    subscriber.answers = ["200 OK"]
+    for _ in range(4):
+        sns.world.clock.advance(20)
+        await sns.world.deliver()
+    assert {json.loads(b)["Message"] for b in subscriber.bodies()} == {str(n) for n in range(20)}
+
+
+async def test_throttling_spreads_the_postings(sns: Client, subscriber: Any) -> None:
+    topic, _ = await _subscribed(
+        sns, subscriber, DeliveryPolicy={"throttlePolicy": {"maxReceivesPerSecond": 2}}
+    )
+    for n in range(6):
+        await sns.publish(TopicArn=topic, Message=str(n))
+    await sns.world.deliver()
+    got = [len(subscriber.bodies())]
+    for _ in range(6):
+        sns.world.clock.advance(0.5)
+        await sns.world.deliver()
+        got.append(len(subscriber.bodies()))
+    assert got[0] <= 3 and got[-1] == 6 and all(b - a <= 2 for a, b in pairwise(got))
+
+
+# -- delivery policies ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", delivery_policies.FUNCTIONS)
+def test_the_four_phases_come_in_their_order(function: str) -> None:
+    policy = delivery_policies.of("", json.dumps({
+        "healthyRetryPolicy": {
+            "minDelayTarget": 1, "maxDelayTarget": 60, "numRetries": 20, "numNoDelayRetries": 3,
+            "numMinDelayRetries": 2, "numMaxDelayRetries": 5, "backoffFunction": function,
+        }
+    }))  # fmt: skip
+    waits = [policy.phases.wait_s(n) for n in range(1, 22)]
+    assert waits[:5] == [0, 0, 0, 1, 1]
+    backing = [w for w in waits[5:15] if w is not None]
+    assert backing == sorted(backing) and backing[0] > 1 and backing[-1] == pytest.approx(60)
+    assert waits[15:] == [60] * 5 + [None]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "[]", "nonsense", {"strange": 1}, {"healthyRetryPolicy": {"numRetries": 101}},
+        {"healthyRetryPolicy": {"minDelayTarget": 0}},
+        {"healthyRetryPolicy": {"numRetries": 1, "numMinDelayRetries": 2}},
+        {"healthyRetryPolicy": {"backoffFunction": "wild"}},
+        {"healthyRetryPolicy": {"numRetries": 100, "minDelayTarget": 60, "maxDelayTarget": 60}},
+        {"throttlePolicy": {"maxReceivesPerSecond": 0}},
+        {"requestPolicy": {"headerContentType": "text/plain\r\nX: y"}},
+    ],
+)  # fmt: skip
+async def test_delivery_policies_that_are_refused(
+    sns: Client, subscriber: Any, policy: Any
+) -> None:
+    topic = await sns.topic()
+    text = policy if isinstance(policy, str) else json.dumps(policy)
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribe(
+            TopicArn=topic, Protocol="http", Endpoint=subscriber.url,
+            Attributes={"DeliveryPolicy": text},
+        )  # fmt: skip
+    assert refused.value.message.startswith("Invalid parameter: DeliveryPolicy")
+
+
+async def test_a_topics_policy_is_its_subscriptions_default(sns: Client, subscriber: Any) -> None:
+    topic, arn = await _subscribed(sns, subscriber)
+    policy = {"http": {"defaultHealthyRetryPolicy": {"numRetries": 5},
+                       "disableSubscriptionOverrides": False}}  # fmt: skip
+    await sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="DeliveryPolicy", AttributeValue=json.dumps(policy)
+    )
+    shown = (await sns.get_subscription_attributes(SubscriptionArn=arn))["Attributes"]
+    effective = json.loads(shown["EffectiveDeliveryPolicy"])
+    assert effective["healthyRetryPolicy"]["numRetries"] == 5
+    await sns.set_subscription_attributes(
+        SubscriptionArn=arn, AttributeName="DeliveryPolicy",
+        AttributeValue='{"healthyRetryPolicy": {"numRetries": 7}}',
+    )  # fmt: skip
+    shown = (await sns.get_subscription_attributes(SubscriptionArn=arn))["Attributes"]
+    assert json.loads(shown["EffectiveDeliveryPolicy"])["healthyRetryPolicy"]["numRetries"] == 7
