@@ -143,16 +143,17 @@ class Load(Protocol):
 
 
 def storms(
-    folder: Path, load: Load, background: Sequence[Load], check: Callable[[Child], None]
-) -> None:
-    """Kill the server in mid-flight ROUNDS times, and `check` after each restart."""
+    folder: Path, load: Load, background: Sequence[Load], check: Callable[[Child], None],
+    rounds: int = ROUNDS,
+) -> None:  # fmt: skip
+    """Kill the server in mid-flight again and again, and `check` after each restart."""
     chance = random.Random(f"{SEED}{type(load).__name__}")
     child = Child(folder)
     try:
         child.start()
         for one in (load, *background):
             one.set_up(child)
-        for turn in range(ROUNDS):
+        for turn in range(rounds):
             try:
                 asyncio.run(_storm(child, [load, *background], chance))
                 if chance.random() < STILLBORN:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.crash.child import ACCOUNT, REGION, Child, drain, eventually, storms, waiting
+from tests.crash.child import ACCOUNT, REGION, ROUNDS, Child, drain, eventually, storms, waiting
 from tests.crash.queues import Moves, Orders, Queues
 
 pytestmark = pytest.mark.slow
@@ -251,9 +251,7 @@ def test_a_move_task_goes_on_and_a_cancelled_one_ends(child: Child) -> None:
 
     assert eventually(lambda: status() == "COMPLETED")
     send(sqs, dead, *(f"n{n}" for n in range(10)))
-    task = sqs.start_message_move_task(SourceArn=arn("moved-dead"), MaxNumberOfMessagesPerSecond=1)[
-        "TaskHandle"
-    ]
+    task = sqs.start_message_move_task(**where, MaxNumberOfMessagesPerSecond=1)["TaskHandle"]
     sqs.cancel_message_move_task(TaskHandle=task)
     sqs = again(child)
     assert eventually(lambda: status() == "CANCELLED"), status()
@@ -297,7 +295,7 @@ def test_killed_in_mid_flight_queues_are_as_before_an_action_or_as_after_it(
         orders.check(sqs)
         moves.check(sqs)
 
-    storms(tmp_path, queues, [orders, moves], check)
+    storms(tmp_path, queues, [orders, moves], check, rounds=ROUNDS // 2)
     assert set(queues.acknowledged) == set(queues.actions), "some action was never acknowledged"
     assert queues.unsure, "no server died while it was asked"
     assert orders.total > 100

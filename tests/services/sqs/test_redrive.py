@@ -289,6 +289,16 @@ async def test_what_the_destination_refuses_comes_back_and_fails_the_task(
     assert await sqs.receive(other) == []
 
 
+async def test_what_was_sent_to_the_dead_letter_queue_itself_has_no_way_back(
+    sqs: Client, source: str, dead: str
+) -> None:
+    await sqs.send(dead, "direct")
+    await sqs.start_message_move_task(SourceArn=PREFIX + "dead")
+    await sqs.world.deliver()
+    assert (await _task(sqs))["FailureReason"] == "CouldNotDetermineMessageSource"
+    assert await sqs.bodies(dead) == ["direct"]
+
+
 async def test_fifo_messages_move_back_in_order(sqs: Client) -> None:
     dead = await sqs.queue("dead.fifo", FifoQueue="true")
     url = await sqs.queue(

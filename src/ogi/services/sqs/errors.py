@@ -124,6 +124,16 @@ class ResourceNotFoundException(AwsError):
     """The resource that you specified for the SourceArn parameter doesn't exist."""
 
 
+class CouldNotDetermineMessageSource(AwsError):
+    """The message was sent to the dead-letter queue itself, so that it has no source to go to.
+
+    Only a FailureReason of move tasks; the developer guide: only messages that SQS moved there
+    can be moved to their source.
+    """
+
+    code = "CouldNotDetermineMessageSource"
+
+
 class InvalidParameterValue(AwsError):
     """One or more parameters cannot be validated."""
 

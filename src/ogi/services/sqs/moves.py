@@ -25,7 +25,11 @@ from ogi.services.sqs import (
     records,
     redrive,
 )
-from ogi.services.sqs.errors import QueueDoesNotExist, ResourceNotFoundException
+from ogi.services.sqs.errors import (
+    CouldNotDetermineMessageSource,
+    QueueDoesNotExist,
+    ResourceNotFoundException,
+)
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.queues import Queue
 from ogi.services.sqs.service import SERVICE
@@ -189,6 +193,8 @@ def _home_of_destination(call: Call, request: Fields) -> Home:
 @SERVICE.duty(home=_home_of_destination)
 def land(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Moved messages become new messages of their destination, sealed for it."""
+    if not request["arn"]:
+        raise CouldNotDetermineMessageSource
     queue = queues.find_by_arn(tx, request["arn"])
     if queue is None:
         raise QueueDoesNotExist
