@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ogi.errors import AwsError
+from ogi.services.sns import fanout
 from tests.services.sns.conftest import Client
 
 
@@ -17,6 +18,8 @@ async def _key(sns: Client) -> str:
 @pytest.mark.parametrize("with_key", [False, True])
 async def test_what_waits_to_be_fanned_out_is_ciphertext(sns: Client, with_key: bool) -> None:
     topic = await sns.topic(**({"KmsMasterKeyId": await _key(sns)} if with_key else {}))
+    for n in range(fanout.AT_ONCE_MAX):
+        await sns.subscribed(topic, f"inbox-{n}")
     await sns.subscribed(topic)
     await sns.publish(TopicArn=topic, Message="classified")
     rows = await sns.world.store.read(lambda tx: tx.scan(b"\x00", b"\xff", 1_000))

@@ -87,9 +87,8 @@ def _publish(tx: Transaction, call: Call, topic: Topic, request: Fields) -> Fiel
     content = contents.read(call, topic, request)
     if topic.fifo:
         return _publish_in_order(tx, call, topic, content)
-    sealed = contents.seal(tx, call, topic, content)
     _note(call, topic, content)
-    fanout.begin(tx, call, topic, sealed)
+    fanout.begin(tx, call, topic, content)
     return {"MessageId": content.id}
 
 

@@ -65,8 +65,11 @@ def confirmation(
 
 def laid_out(fields: Fields) -> str:
     """The JSON as SNS lays it out: a member a line, with spaces around the colon."""
-    lines = ",\n".join(f'  "{name}" : {_json(fields[name]).decode()}' for name in fields)
-    return f"{{\n{lines}\n}}"
+    return f"{{\n{_lines(fields)}\n}}"
+
+
+def _lines(fields: Fields) -> str:
+    return ",\n".join(f'  "{name}" : {_json(fields[name]).decode()}' for name in fields)
 
 
 class Envelopes:
@@ -78,13 +81,22 @@ class Envelopes:
         self._topic = topic
         self._content = content
         self._heads: dict[str, Fields] = {}
+        self._around: dict[str, tuple[str, str]] = {}
 
     def for_queue(self, subscription: Subscription) -> str:
-        fields = dict(self._signed(subscription.protocol))
-        fields["UnsubscribeURL"] = self._unsubscribe(subscription)
-        if self._content.attributes:
-            fields["MessageAttributes"] = self._attributes()
-        return laid_out(fields)
+        """Only the link differs from one queue to the next: the rest is written once."""
+        before, after = self._around_link(subscription.protocol)
+        return before + self._unsubscribe(subscription) + after
+
+    def _around_link(self, protocol: str) -> tuple[str, str]:
+        text = self._content.text_for(protocol)
+        around = self._around.get(text)
+        if around is None:
+            before = f'{{\n{_lines(self._signed(protocol))},\n  "UnsubscribeURL" : "'
+            attributes = self._content.attributes
+            more = ",\n" + _lines({"MessageAttributes": self._attributes()}) if attributes else ""
+            around = self._around[text] = (before, f'"{more}\n}}')
+        return around
 
     def for_function(self, subscription: Subscription) -> bytes:
         signed = self._signed(subscription.protocol)

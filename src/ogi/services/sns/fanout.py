@@ -16,15 +16,30 @@ from ogi.services.sns.service import SERVICE
 from ogi.services.sns.topics import Topic
 from ogi.storage import Transaction
 
+AT_ONCE_MAX = 10
+"""So many subscribers are served in the publish's own transaction: it costs less than owing."""
 PAGE = 50
 """Subscribers looked at in one transaction."""
 
 
-def begin(tx: Transaction, call: Call, topic: Topic, sealed: bytes) -> None:
-    """Owe a published message to all who subscribe to the topic."""
+def begin(tx: Transaction, call: Call, topic: Topic, content: Content) -> None:
+    """Hand a message over at once where the subscribers are few, else owe it to them all."""
+    sealed = contents.seal(tx, call, topic, content)
+    counts = topics.counts(tx, topic)
+    cursor: Cursor | None = audiences.START
+    if counts.confirmed + counts.pending <= AT_ONCE_MAX:
+        cursor, _ = serve(tx, call, topic, content, sealed)
+    if cursor is not None:
+        _owe(tx, call, topic, sealed, cursor)
+
+
+def _owe(tx: Transaction, call: Call, topic: Topic, sealed: bytes, cursor: Cursor) -> None:
     deliveries.post(
         tx, call, topic.home, "sns", "fan_out",
-        {"TopicArn": topic.arn, "Sealed": sealed, "Bucket": "", "After": ""},
+        {
+            "TopicArn": topic.arn, "Sealed": sealed,
+            "Bucket": cursor.bucket, "After": cursor.after,
+        },
     )  # fmt: skip
 
 
@@ -40,8 +55,7 @@ def fan_out(tx: Transaction, call: Call, request: Fields) -> Fields:
     start = Cursor(request["Bucket"], request["After"])
     cursor, _ = serve(tx, call, topic, content, request["Sealed"], start, PAGE)
     if cursor is not None:
-        rest = {**request, "Bucket": cursor.bucket, "After": cursor.after}
-        deliveries.post(tx, call, topic.home, "sns", "fan_out", rest)
+        _owe(tx, call, topic, request["Sealed"], cursor)
     return {}
 
 
