@@ -301,6 +301,16 @@ async def test_system_attributes_come_when_asked_for(sqs: Client, url: str) -> N
     assert "Attributes" not in message
 
 
+@pytest.mark.parametrize("member", ["AttributeNames", "MessageSystemAttributeNames"])
+async def test_an_unknown_system_attribute_is_refused_before_anything_is_received(
+    sqs: Client, url: str, member: str
+) -> None:
+    await sqs.send(url)
+    with pytest.raises(errors.InvalidAttributeName, match="Unknown Attribute Nope"):
+        await sqs.receive_message(QueueUrl=url, **{member: ["Nope"]})
+    assert await sqs.counts(url) == (1, 0, 0)
+
+
 async def test_the_trace_header_travels(sqs: Client, url: str) -> None:
     header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
     sent = await sqs.send_message(

@@ -205,6 +205,22 @@ async def test_tags_are_added_changed_and_removed(sqs: Client) -> None:
 # -- purging and deleting -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "tags", [{"": "v"}, {"k" * 129: "v"}, {"k": "v" * 257}, {"aws:k": "v"}, {}]
+)
+async def test_bad_tags_are_refused(sqs: Client, url: str, tags: dict[str, str]) -> None:
+    with pytest.raises((errors.InvalidParameterValue, errors.MissingParameter)):
+        await sqs.tag_queue(QueueUrl=url, Tags=tags)
+    if tags:
+        with pytest.raises(errors.InvalidParameterValue):
+            await sqs.create_queue(QueueName="tagged", tags=tags)
+
+
+async def test_no_keys_are_no_untagging(sqs: Client, url: str) -> None:
+    with pytest.raises(errors.MissingParameter):
+        await sqs.untag_queue(QueueUrl=url, TagKeys=[])
+
+
 async def test_a_purge_empties_the_queue_at_once_and_leaves_no_rows(sqs: Client, url: str) -> None:
     for n in range(600):
         await sqs.send(url, DelaySeconds=n % 2)

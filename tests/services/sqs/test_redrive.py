@@ -174,7 +174,8 @@ async def test_the_dead_letter_queue_says_who_may_use_it(sqs: Client, dead: str)
     await sqs.queue("b", RedrivePolicy=_policy("dead"))
     await allow(redrivePermission="allowAll")
     await sqs.queue("a", RedrivePolicy=_policy("dead"))
-    for bad in ({"redrivePermission": "byQueue"}, {"redrivePermission": "x"}, {}):
+    unknown = {"redrivePermission": "denyAll", "else": 1}
+    for bad in ({"redrivePermission": "byQueue"}, {"redrivePermission": "x"}, unknown, {}):
         with pytest.raises(errors.InvalidAttributeValue):
             await allow(**bad)
 

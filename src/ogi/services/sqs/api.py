@@ -9,6 +9,7 @@ from typing import Any
 
 from ogi.service import Call, Fields
 from ogi.services.sqs import (
+    attributes,
     batches,
     contents,
     fifo,
@@ -18,7 +19,11 @@ from ogi.services.sqs import (
     waiting,
 )
 from ogi.services.sqs import layout as layouts
-from ogi.services.sqs.errors import BatchRequestTooLong, InvalidParameterValue
+from ogi.services.sqs.errors import (
+    BatchRequestTooLong,
+    InvalidAttributeName,
+    InvalidParameterValue,
+)
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.messages import Received, Sent
 from ogi.services.sqs.queues import Queue
@@ -27,6 +32,13 @@ from ogi.storage import Home, Reader, Transaction
 
 RECEIVE_MAX = 10
 WAIT_S_MAX = 20
+_SYSTEM_NAMES = frozenset((
+    "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
+))  # fmt: skip
+"""What can be asked for; names of queue attributes are accepted too (the older member's type in the
+model) and are none of a message's."""
 
 
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
@@ -73,6 +85,9 @@ async def receive_message(call: Call, request: Fields) -> Fields:
     _check_range(
         request, "VisibilityTimeout", 0, messages.VISIBILITY_S_MAX, "Must be between 0 and 43200"
     )
+    for name in _system_names(request):
+        if name not in _SYSTEM_NAMES and name not in attributes.READABLE:
+            raise InvalidAttributeName.of(name)
     url = request["QueueUrl"]
     home = Home(queues.arn_of_url(url, call.region))
     limit = request.get("MaxNumberOfMessages") or 1
@@ -136,10 +151,7 @@ def _received(one: Received, request: Fields) -> Fields:
         "MD5OfBody": content.md5,
         "Body": content.body,
     }
-    system = [
-        *(request.get("MessageSystemAttributeNames") or ()),
-        *(request.get("AttributeNames") or ()),
-    ]
+    system = _system_names(request)
     if system:
         found = _system_attributes(one)
         if "All" not in system:
@@ -158,6 +170,12 @@ def _received(one: Received, request: Fields) -> Fields:
                 else contents.md5_of_attributes(chosen)
             )
     return result
+
+
+def _system_names(request: Fields) -> list[str]:
+    """Of both members, the newer and the older."""
+    newer, older = request.get("MessageSystemAttributeNames"), request.get("AttributeNames")
+    return [*(newer or ()), *(older or ())]
 
 
 def _system_attributes(one: Received) -> dict[str, str]:

@@ -12,6 +12,7 @@ import msgspec
 from ogi.service import Call, Fields
 from ogi.services.sqs import attributes, messages, permissions, queues, redrive, tending
 from ogi.services.sqs import layout as layouts
+from ogi.services.sqs import tags as tagging
 from ogi.services.sqs.attributes import Attributes
 from ogi.services.sqs.errors import (
     InvalidAttributeName,
@@ -38,7 +39,7 @@ def _on_all(tx: Reader, call: Call, request: Fields) -> str:
     return queues.arn(call.account, call.region, "")
 
 
-@SERVICE.operation(on=_on_name)
+@SERVICE.operation(on=_on_name, keys=tagging.condition_keys)
 def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     name: str = request["QueueName"]
     check_owner(call, call.account)
@@ -52,7 +53,9 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
         return {"QueueUrl": queues.url(call, call.account, name)}
     if tags:
         arn = queues.arn(call.account, call.region, name)
-        call.ports.authorise(tx, call, SERVICE, ("sqs:TagQueue",), (arn,), call.context)
+        keys = {**call.context, **tagging.condition_keys(tx, call, request)}
+        call.ports.authorise(tx, call, SERVICE, ("sqs:TagQueue",), (arn,), keys)
+        tagging.check(tags)
     made = attributes.change(Attributes(), wanted, creating=True)
     queues.check_name(name, fifo=made.fifo)
     now_ms = messages.milliseconds(call)
@@ -170,16 +173,19 @@ def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields
     return {}
 
 
-@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+@SERVICE.operation(on=queues.on_queue, keys=tagging.condition_keys, home=queues.home_of_record)
 def tag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _own(tx, call, request)
+    tagging.check_given(request, "Tags")
+    tagging.check(request["Tags"])
     queues.save(tx, msgspec.structs.replace(queue, tags={**queue.tags, **request["Tags"]}))
     return {}
 
 
-@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+@SERVICE.operation(on=queues.on_queue, keys=tagging.condition_keys, home=queues.home_of_record)
 def untag_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _own(tx, call, request)
+    tagging.check_given(request, "TagKeys")
     gone = set(request["TagKeys"])
     kept = {key: value for key, value in queue.tags.items() if key not in gone}
     queues.save(tx, msgspec.structs.replace(queue, tags=kept))

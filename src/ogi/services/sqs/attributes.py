@@ -195,6 +195,8 @@ def _redrive_allow(text: str) -> RedriveAllow | None:
         return None
     name = "RedriveAllowPolicy"
     document = _object(name, text)
+    if set(document) - {"redrivePermission", "sourceQueueArns"}:
+        raise InvalidAttributeValue.of(name)
     permission = document.get("redrivePermission")
     sources = document.get("sourceQueueArns", [])
     if permission not in ("allowAll", "denyAll", "byQueue"):
