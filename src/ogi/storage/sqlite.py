@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,9 +56,12 @@ _SCAN = (
 )
 _SCAN_UP, _SCAN_DOWN = _SCAN.format("ASC"), _SCAN.format("DESC")
 _UPDATE = " ON CONFLICT (k) DO UPDATE SET v = excluded.v, large = excluded.large"
-_ROWS = (128, 32, 8, 1)
-"""Rows in one statement. A statement lets go of the interpreter's lock once, so a commit of many
-rows asks for it a few times, not once a row: else a busy event loop makes it wait for each."""
+_ROWS = (128, 32)
+"""Rows in one statement; what is left goes into one of exactly its size. A statement lets go of the
+interpreter's lock once, so a commit of many rows asks for it a few times, not once a row: else a
+busy event loop makes it wait for each."""
+_STATEMENTS_MAX = 256
+"""Prepared statements kept by a connection: three of each size up to the smallest of _ROWS."""
 
 
 class DataFolderError(Exception):
@@ -292,11 +296,16 @@ def _in_chunks(
     at, end = 0, len(values)
     for rows in _ROWS:
         step = rows * width
-        if end - at >= step:
-            text = statement.format(",".join([row] * rows))
-            while end - at >= step:
-                connection.execute(text, values[at : at + step])
-                at += step
+        while end - at >= step:
+            connection.execute(_of_rows(statement, row, rows), values[at : at + step])
+            at += step
+    if at < end:
+        connection.execute(_of_rows(statement, row, (end - at) // width), values[at:])
+
+
+@lru_cache(maxsize=_STATEMENTS_MAX)
+def _of_rows(statement: str, row: str, rows: int) -> str:
+    return statement.format(",".join([row] * rows))
 
 
 def _atomically(connection: sqlite3.Connection, statements: Iterable[str]) -> None:
@@ -312,7 +321,9 @@ def _atomically(connection: sqlite3.Connection, statements: Iterable[str]) -> No
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_MAX
+    )
     for pragma in (
         "journal_mode = WAL",
         "synchronous = FULL",
