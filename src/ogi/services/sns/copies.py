@@ -1,4 +1,4 @@
-"""Copies: what one subscriber gets of a message, as the request that its service is asked."""
+"""Copies: what a queue gets of a message, as the request that SQS is asked."""
 
 from __future__ import annotations
 
@@ -22,29 +22,16 @@ def hand_over(
     content: Content,
     envelopes: Envelopes,
 ) -> None:
-    """Give a subscriber its copy in this transaction where that is possible, else owe it.
+    """Give a queue its copy in this transaction where that is possible, else owe it.
 
     `call` is the service acting for the topic.
     """
     target = arns.parse(subscription.endpoint)
     assert target is not None
     call = call.in_place(target.account, target.region)
-    call.note(
-        "sns.deliver", topic=topic.arn, subscription=subscription.arn, sns_message_id=content.id,
-        protocol=subscription.protocol, endpoint=subscription.endpoint,
-    )  # fmt: skip
-    if subscription.protocol == "sqs":
-        service, operation = "sqs", "SendMessage"
-        request = _for_queue(target, subscription, content, envelopes)
-    else:
-        service, operation = "lambda", "Invoke"
-        request = {
-            "FunctionName": subscription.endpoint,
-            "InvocationType": "Event",
-            "Payload": envelopes.for_function(subscription),
-        }
     deliveries.hand_over(
-        tx, call, topic.home, service, operation, request, refused=("sns", "undelivered"),
+        tx, call, topic.home, "sqs", "SendMessage",
+        _for_queue(target, subscription, content, envelopes), refused=("sns", "undelivered"),
         reference={
             "TopicArn": topic.arn,
             "SubscriptionArn": subscription.arn,

@@ -6,8 +6,6 @@ docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html
 
 from __future__ import annotations
 
-import json
-
 from ogi import arn as arns
 from ogi import deliveries
 from ogi.errors import AwsError
@@ -27,30 +25,29 @@ def _home(call: Call, report: Fields) -> Home:
 
 @SERVICE.duty(home=_home)
 def undelivered(tx: Transaction, call: Call, report: Fields) -> Fields:
-    """A queue or a function refused: a server's error is tried again, a client's is final."""
-    reference = report["reference"]
-    if report["status"] >= 500 or "Throttl" in report["code"]:
+    """A queue refused: a server's error is tried again, a client's is final."""
+    if retries.may_pass(report):
         wait_s = retries.MANAGED.wait_s(report["attempt"] + 1)
         if wait_s is not None:
             owe_again(tx, call, report, wait_s)
             return {}
-    body, rest = _as_queued(report["request"])
-    bury(tx, call, reference, body, rest, report["code"], report["message"])
+    rest = {k: v for k, v in report["request"].items() if k not in ("QueueUrl", "MessageBody")}
+    body = report["request"]["MessageBody"]
+    bury(tx, call, report["reference"], body, rest, report["code"], report["message"])
     return {}
 
 
 def owe_again(tx: Transaction, call: Call, report: Fields, wait_s: float) -> None:
     """Post what was refused for a later attempt, as the topic."""
-    request, reference = report["request"], report["reference"]
-    sqs = "QueueUrl" in request
+    reference = report["reference"]
     topic = arns.parse(reference["TopicArn"])
     endpoint = arns.parse(reference["Endpoint"])
     assert topic is not None and endpoint is not None
     sender = call.as_service(copies.PRINCIPAL, str(topic), topic.account)
     deliveries.post(
         tx, sender.in_place(endpoint.account, endpoint.region), Home(str(topic)),
-        "sqs" if sqs else "lambda", "SendMessage" if sqs else "Invoke", request,
-        due=call.now + wait_s, refused=("sns", "undelivered"), reference=reference,
+        "sqs", "SendMessage", report["request"], due=call.now + wait_s,
+        refused=("sns", "undelivered"), reference=reference,
         attempt=report["attempt"] + 1,
     )  # fmt: skip
 
@@ -108,14 +105,3 @@ def lost(tx: Transaction, call: Call, report: Fields) -> Fields:
         message=report["message"],
     )  # fmt: skip
     return {}
-
-
-def _as_queued(request: Fields) -> tuple[str, Fields]:
-    """A refused request as a queue takes it: (body, the other members)."""
-    if "MessageBody" in request:
-        rest = {k: v for k, v in request.items() if k not in ("QueueUrl", "MessageBody")}
-        return request["MessageBody"], rest
-    event = json.loads(request["Payload"])["Records"][0]["Sns"]
-    renamed = {"SigningCertUrl": "SigningCertURL", "UnsubscribeUrl": "UnsubscribeURL"}
-    fields = {renamed.get(name, name): value for name, value in event.items() if value}
-    return json.dumps(fields), {}

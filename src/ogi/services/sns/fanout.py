@@ -82,8 +82,13 @@ def serve(
     envelopes = Envelopes(tx, call, topic, content)
     sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
     for subscription in page:
-        if subscription.protocol in ("http", "https"):
-            postings.owe(tx, call, topic, subscription, sealed)
-        else:
+        sender.note(
+            "sns.deliver", topic=topic.arn, subscription=subscription.arn,
+            sns_message_id=content.id, protocol=subscription.protocol,
+            endpoint=subscription.endpoint,
+        )  # fmt: skip
+        if subscription.protocol == "sqs":
             copies.hand_over(tx, sender, topic, subscription, content, envelopes)
+        else:
+            postings.owe(tx, call, topic, subscription, sealed)
     return cursor_after, len(page)

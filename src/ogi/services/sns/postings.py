@@ -1,32 +1,38 @@
-"""Postings: copies to HTTP/S endpoints, tried again by the delivery policy until it is exhausted.
+"""Postings: copies that leave the store, to HTTP/S endpoints and functions, tried again until the
+delivery policy is exhausted.
 
-Law: what waits for an endpoint is ciphertext, as it was published; each attempt opens it anew.
+Law: what waits to be posted is ciphertext, as it was published; each attempt opens it anew.
 docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html#http-header
 """
 
 from __future__ import annotations
 
+from ogi import arn as arns
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.sns import (
     contents,
+    copies,
     dead_letters,
     delivery_policies,
     endpoints,
     envelopes,
     gates,
+    retries,
     subscriptions,
     topics,
 )
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.gates import Busy
+from ogi.services.sns.retries import Phases
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction
 
+_HTTP = "post_to_endpoint"
 AGENT = "Amazon Simple Notification Service Agent"
 RAW_TYPE = "text/plain; charset=UTF-8"
 
@@ -41,9 +47,9 @@ def owe(
     wait_s: float = 0.0,
     attempt: int = 0,
 ) -> None:
-    """Owe a published message to an endpoint. `call` is the publisher's."""
+    """Owe a published message to an endpoint or a function. `call` is the publisher's."""
     _post(
-        tx, call, topic.home,
+        tx, call, topic.home, "invoke_function" if subscription.protocol == "lambda" else _HTTP,
         {"TopicArn": topic.arn, "SubscriptionArn": subscription.arn, "Sealed": sealed},
         wait_s, attempt,
     )  # fmt: skip
@@ -58,15 +64,15 @@ def post_confirmation(
         "MessageId": call.new_id(),
         "Asked": call.now,
     }
-    _post(tx, call, topic.control, request, 0.0, 0)
+    _post(tx, call, topic.control, _HTTP, request, 0.0, 0)
 
 
 def _post(
-    tx: Transaction, call: Call, home: Home, request: Fields, wait_s: float, attempt: int
+    tx: Transaction, call: Call, home: Home, duty: str, request: Fields, wait_s: float, attempt: int
 ) -> None:
     deliveries.post(
-        tx, call, home, "sns", "post_to_endpoint", request, due=call.now + wait_s,
-        attempt=attempt, refused=("sns", "unposted"), reference={**request, "Home": str(home)},
+        tx, call, home, "sns", duty, request, due=call.now + wait_s, attempt=attempt,
+        refused=("sns", "unposted"), reference={"Home": str(home), "Duty": duty},
     )  # fmt: skip
 
 
@@ -94,6 +100,33 @@ async def post_to_endpoint(call: Call, request: Fields) -> Fields:
     with gate.enter(subscription.arn, call.now, policy.per_second):
         await endpoints.post(call.ports.settings, subscription.endpoint, headers, body)
     call.note("sns.posted", subscription=subscription.arn, endpoint=subscription.endpoint)
+    return {}
+
+
+@SERVICE.duty(home=topics.home_of_messages)
+async def invoke_function(call: Call, request: Fields) -> Fields:
+    """One asynchronous invocation, as the topic; raises Lambda's refusal."""
+
+    def prepare(tx: Reader) -> tuple[Topic, Subscription, bytes] | None:
+        found = _found(tx, request)
+        if found is None:
+            return None
+        topic, subscription = found
+        content = contents.open_(tx, call, topic, request["Sealed"])
+        event = Envelopes(tx, call, topic, content).for_function(subscription)
+        return topic, subscription, event
+
+    ready = await call.ports.store.read(prepare)
+    if ready is None:
+        return {}  # Unsubscribed meanwhile.
+    topic, subscription, event = ready
+    function = arns.parse(subscription.endpoint)
+    assert function is not None
+    sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
+    await sender.in_place(function.account, function.region).request(
+        "lambda", "Invoke",
+        {"FunctionName": str(function), "InvocationType": "Event", "Payload": event},
+    )  # fmt: skip
     return {}
 
 
@@ -151,19 +184,18 @@ def _home_of_report(call: Call, report: Fields) -> Home:
 def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
     """An attempt failed: owe the next one, or give the message up."""
     request, attempt = report["request"], report["attempt"]
+    home, duty = Home(report["reference"]["Home"]), report["reference"]["Duty"]
     found = _found(tx, request)
     if found is None:
         return {}
     topic, subscription = found
-    home = Home(report["reference"]["Home"])
     if report["code"] == Busy.__name__:
-        _post(tx, call, home, request, float(report["message"]), attempt)
+        _post(tx, call, home, duty, request, float(report["message"]), attempt)
         return {}
-    if report["status"] >= 500:
-        policy = delivery_policies.of(topic.delivery_policy, subscription.delivery_policy)
-        wait_s = policy.phases.wait_s(attempt + 1)
+    if retries.may_pass(report):
+        wait_s = _phases(topic, subscription).wait_s(attempt + 1)
         if wait_s is not None:
-            _post(tx, call, home, request, wait_s, attempt + 1)
+            _post(tx, call, home, duty, request, wait_s, attempt + 1)
             return {}
     if "Sealed" not in request:
         return {}  # A confirmation: whoever subscribes again is asked again.
@@ -180,3 +212,9 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
     reference = {"TopicArn": topic.arn, "SubscriptionArn": subscription.arn}
     dead_letters.bury(tx, call, reference, body, rest, report["code"], report["message"])
     return {}
+
+
+def _phases(topic: Topic, subscription: Subscription) -> Phases:
+    if subscription.protocol == "lambda":
+        return retries.MANAGED
+    return delivery_policies.of(topic.delivery_policy, subscription.delivery_policy).phases

@@ -10,6 +10,8 @@ import math
 
 import msgspec
 
+from ogi.service import Fields
+
 
 class Phases(msgspec.Struct, frozen=True):
     """Immediate, at the shortest wait, backing off, at the longest wait."""
@@ -47,6 +49,16 @@ class Phases(msgspec.Struct, frozen=True):
             return min(high, low + base * (math.exp(part * math.log1p((high - low) / base)) - 1))
         return low + (high - low) * part
 
+
+def may_pass(report: Fields) -> bool:
+    """Whether a refusal is the other side's trouble, which may pass; else it is for good."""
+    return report["status"] >= 500 or report["code"] in _THROTTLED
+
+
+_THROTTLED = frozenset((
+    "Throttled", "ThrottlingException", "TooManyRequestsException", "RequestThrottled",
+    "KmsThrottled", "KMSThrottlingException",
+))  # fmt: skip
 
 MANAGED = Phases(3, 2, 10, 100_000, 1.0, 20.0, "exponential")
 """SQS, Lambda: 100,015 times over 23 days."""
