@@ -60,7 +60,7 @@ OTHERS = {
     "moto": Other("moto[server]", "moto_server", lambda port: ["-p", str(port)]),
     "ministack": Other(
         "ministack", "ministack", lambda port: [],
-        lambda port: {"GATEWAY_PORT": str(port), "EDGE_PORT": str(port), "PORT": str(port)},
+        lambda port: {"GATEWAY_PORT": str(port)},
     ),
 }  # fmt: skip
 
