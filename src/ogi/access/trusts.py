@@ -34,9 +34,7 @@ def bind(tx: Reader, text: str) -> str:
                 raise PolicySyntax(f'Invalid principal in policy: "SERVICE":"{entry}"')
 
     def bound(entry: str) -> str:
-        if entry == "*" or account_of(entry) or _UNIQUE_ID.fullmatch(entry):
-            return entry
-        if entry.startswith("arn:aws:sts::"):
+        if _is_unbound(entry):
             return entry
         id = _id_of(tx, entry)
         if id is None:
@@ -44,6 +42,11 @@ def bind(tx: Reader, text: str) -> str:
         return id
 
     return _mapped(text, bound)
+
+
+def exists(tx: Reader, entry: str) -> bool:
+    """Whether an AWS principal is somebody; all accounts, sessions and ids are taken as such."""
+    return _is_unbound(entry) or _id_of(tx, entry) is not None
 
 
 def shown(tx: Reader, role: Role) -> str:
@@ -74,6 +77,13 @@ def _entries(text: str) -> list[str]:
 
     _mapped(text, take)
     return found
+
+
+def _is_unbound(entry: str) -> bool:
+    """Everybody, an account, a session or an id: nothing that a user or role has by its name."""
+    if entry == "*" or account_of(entry) or _UNIQUE_ID.fullmatch(entry):
+        return True
+    return entry.startswith("arn:aws:sts::")
 
 
 def _id_of(tx: Reader, arn: str) -> str | None:

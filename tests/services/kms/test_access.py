@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from ogi.access import identities
 from ogi.access.authorise import authorise
 from ogi.errors import AwsError
 from ogi.service import Call, Principal
+from ogi.storage import CONTROL, Transaction
 from tests.world import ACCOUNT, World
 
 TOPIC = f"arn:aws:sns:eu-west-1:{ACCOUNT}:t"
@@ -23,8 +25,16 @@ ROOT_ONLY = {
 
 
 @pytest.fixture
-def world(world_of: Callable[..., World]) -> World:
-    return world_of("kms", authorise=authorise)
+async def world(world_of: Callable[..., World]) -> World:
+    world = world_of("kms", authorise=authorise)
+
+    def body(tx: Transaction) -> None:
+        for each in (ANN, BOB):
+            name = each.arn.rpartition("/")[2]
+            identities.put(tx, identities.USERS, identities.User(ACCOUNT, name, each.id, "/", 0.0))
+
+    await world.store.transact(body, CONTROL)
+    return world
 
 
 async def new_key(world: World, *statements: dict[str, Any]) -> str:
@@ -95,6 +105,53 @@ async def test_a_policy_that_locks_its_author_out_is_refused(world: World) -> No
     )
     assert not await may(world, world.caller(), "DescribeKey", KeyId=arn)
     assert await may(world, world.caller(ANN), "DescribeKey", KeyId=arn)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"Effect": "Maybe"}, "Syntax errors in policy."),
+        ({"Colour": "red"}, "Syntax errors in policy."),
+        ({"Condition": {"NoSuch": {"a": "b"}}}, "Invalid Condition type : NoSuch."),
+        ({"Condition": {"DateLessThan": {"aws:CurrentTime": "noon"}}}, "in the Condition element"),
+        ({"Principal": None, "Colour": "red"}, "Syntax errors in policy."),
+        ({"Action": []}, "Policy statement must contain actions."),
+        ({"Principal": "ann"}, "Syntax errors in policy."),
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/eve"}}, "invalid principals."),
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/*"}}, "invalid principals."),
+        ({"Principal": None}, "correct."),
+    ],
+)
+async def test_a_key_policy_that_nobody_could_evaluate_is_never_kept(
+    world: World, change: dict[str, Any], sentence: str
+) -> None:
+    arn = await new_key(world)
+    before = await world.call("kms", "GetKeyPolicy", KeyId=arn)
+    body = {name: value for name, value in {**ROOT_ONLY, **change}.items() if value is not None}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [ROOT_ONLY, body]})
+    for operation, request in (("PutKeyPolicy", {"KeyId": arn}), ("CreateKey", {})):
+        with pytest.raises(AwsError) as caught:
+            await world.call(
+                "kms", operation, Policy=policy, BypassPolicyLockoutSafetyCheck=True, **request
+            )
+        assert caught.value.shape == "MalformedPolicyDocumentException"
+        assert caught.value.message.endswith(sentence) or sentence in caught.value.message
+    assert await world.call("kms", "GetKeyPolicy", KeyId=arn) == before
+
+
+@pytest.mark.parametrize("lacking", ["Action", "Resource"])
+async def test_a_statement_without_action_or_resource_is_kept_and_has_no_effect(
+    world: World, lacking: str
+) -> None:
+    body = {**ROOT_ONLY, "Principal": {"AWS": ANN.arn}}
+    whole, void = await new_key(world, body), dict(body)
+    del void[lacking]
+    key = await new_key(world, void)
+    kept = await world.call("kms", "GetKeyPolicy", KeyId=key)
+    assert ANN.arn in kept["Policy"]
+    assert await may(world, world.caller(ANN), KeyId=whole)
+    assert not await may(world, world.caller(ANN), KeyId=key)
+    assert await may(world, world.caller(), KeyId=key)
 
 
 async def test_a_changed_key_policy_holds_at_once(world: World) -> None:

@@ -150,6 +150,15 @@ async def test_a_policy_is_kept_and_found_for_bucket_and_objects(s3: S3) -> None
         (policy(Action="sqs:SendMessage"), "Policy has invalid action"),
         (policy(Resource="arn:aws:s3:::other/*"), "Policy has invalid resource"),
         (policy(Principal="eve"), "Invalid principal in policy"),
+        (policy(Colour="red"), "Syntax errors in policy."),
+        (policy(Principal={"Nobody": "x"}), "Syntax errors in policy."),
+        (policy(Condition={"NoSuch": {"a": "b"}}), "Invalid Condition type : NoSuch."),
+        (
+            policy(Condition={"IpAddress": {"aws:SourceIp": "1.2.3.4/x"}}),
+            "Invalid IP address or range: 1.2.3.4/x.",
+        ),
+        (policy(Condition=[]), "Syntax errors in policy."),
+        ("{" * 15_000, "This policy contains invalid Json"),
     ],
 )
 async def test_a_malformed_policy_is_refused(s3: S3, text: str, sentence: str) -> None:

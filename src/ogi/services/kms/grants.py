@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from ogi import arn as arns
 from ogi.service import Call
 from ogi.services.kms import keys, specs
+from ogi.services.kms.effects import in_effect
 from ogi.services.kms.errors import (
     AccessDeniedException,
     InvalidArnException,
@@ -190,7 +191,8 @@ def _statements(grant: Grant) -> list[dict[str, Any]]:
 def policy_with(tx: Reader, key: Key, home: Home) -> str:
     """The key's policy and its grants as one policy."""
     granted = GRANTED.get(tx, home, key.id)
-    return key.policy if granted is None else _joined(key.policy, granted.statements)
+    policy = in_effect(key.policy)
+    return policy if granted is None else _joined(policy, granted.statements)
 
 
 @lru_cache(maxsize=POLICIES_MAX)

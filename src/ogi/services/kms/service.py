@@ -5,6 +5,7 @@ from __future__ import annotations
 from ogi import arn as arns
 from ogi.service import Service
 from ogi.services.kms import grants, managed
+from ogi.services.kms.effects import in_effect
 from ogi.services.kms.errors import AccessDeniedException
 from ogi.services.kms.records import KEYS
 from ogi.storage import Reader, control
@@ -19,7 +20,7 @@ def policy_of(tx: Reader, arn: str) -> str | None:
     key = KEYS.get(tx, home, id) or managed.all_of(parsed.account, parsed.region).get(id)
     if key is None:
         return None
-    return grants.policy_with(tx, key, home) if key.grants else key.policy
+    return grants.policy_with(tx, key, home) if key.grants else in_effect(key.policy)
 
 
 SERVICE = Service(

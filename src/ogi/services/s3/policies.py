@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ogi import arn as arns
+from ogi.access.policy import PolicySyntax, compile
 from ogi.services.s3.errors import MalformedPolicy
 from ogi.services.s3.layout import bucket_named
 from ogi.storage import Reader
@@ -48,7 +49,7 @@ def check(text: str, bucket: str) -> dict[str, Any]:
         raise MalformedPolicy()
     try:
         policy = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         raise MalformedPolicy("This policy contains invalid Json") from None
     if policy.get("Version") not in (None, "2012-10-17", "2008-10-17"):
         raise MalformedPolicy("The policy must contain a valid version string")
@@ -57,6 +58,10 @@ def check(text: str, bucket: str) -> dict[str, Any]:
         raise MalformedPolicy("Missing required field Statement")
     for statement in statements:
         _check_statement(statement, bucket)
+    try:
+        compile(text)
+    except PolicySyntax as error:
+        raise MalformedPolicy(str(error)) from None
     return dict(policy)
 
 
@@ -121,7 +126,8 @@ def _fixed(condition: dict[str, Any]) -> bool:
 def _narrow(key: str, value: str) -> bool:
     if key == "aws:sourceip":
         bits = value.partition("/")[2]
-        return not bits or int(bits) >= WIDE_NETWORK_BITS
+        # Operators for texts may compare the key with what is no network.
+        return not bits.isdecimal() or int(bits) >= WIDE_NETWORK_BITS
     if key in ("aws:sourcearn", "aws:principalarn"):
         # "arn:aws:iam::111122223333:role/*" names an account; "arn:*" names nobody. A bucket's
         # or topic's whole name does as well.
