@@ -87,7 +87,17 @@ async def test_a_policy_that_locks_its_author_out_is_refused_unless_asked_for(
 
     world = world_of("kms", authorise=authorise)
     locked = json.dumps(
-        {"Statement": [{"Sid": "locked", "Effect": "Deny", "Principal": "*", "Action": "kms:*"}]}
+        {
+            "Statement": [
+                {
+                    "Sid": "locked",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "kms:*",
+                    "Resource": "*",
+                }
+            ]
+        }
     )
     sentence = "The new key policy will not allow you to update the key policy in the future."
     error = await refusal(world, "CreateKey", Policy=locked)

@@ -9,7 +9,7 @@ from ogi.access.policy import PolicySyntax, compile
 from ogi.errors import AwsError
 from ogi.service import Call
 from ogi.services.kms import conditions, keys
-from ogi.services.kms.effects import in_effect
+from ogi.services.kms.effects import completed
 from ogi.services.kms.errors import LimitExceededException, MalformedPolicyDocumentException
 from ogi.services.kms.records import Key
 from ogi.services.kms.service import SERVICE
@@ -60,11 +60,8 @@ def check(tx: Reader, policy: str) -> None:
     """Refuse what is no policy, or names in a statement nobody or somebody who does not exist."""
     if len(policy.encode()) > POLICY_BYTES_MAX:
         raise LimitExceededException
-    effective = in_effect(policy)
-    if effective != policy and not json.loads(effective)["Statement"]:
-        return  # It says nothing, which KMS takes; whether its author may say so is asked next.
     try:
-        compiled = compile(effective)
+        compiled = compile(completed(policy))
     except PolicySyntax as error:
         # The sentences of the grammar are IAM's; KMS's own documented one goes before them.
         raise MalformedPolicyDocumentException(f"{MALFORMED} {error}") from None
