@@ -33,12 +33,13 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ogi", "serve", "--ephemeral", "--port", "0",
              "--credentials", "test:test", "--region", "us-east-1"],
-            env={**os.environ, "PYTHONPATH": source}, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(source).resolve())}, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        self.target = Target(next(word for word in line.split() if word.startswith("http")),
-                             region="us-east-1")
+        self.target = Target(
+            next(word for word in line.split() if word.startswith("http")), region="us-east-1"
+        )
         self.queue = ""
 
     def cpu_us(self) -> tuple[float, float]:
@@ -193,7 +194,7 @@ async def main() -> None:
     given.add_argument("--only", default=",".join(PARTS))
     given.add_argument("sources", nargs="+")
     options = given.parse_args()
-    servers = [Server(str(Path(source).resolve())) for source in options.sources]
+    servers = [Server(source) for source in options.sources]
     try:
         for server in servers:
             await prepare(server)
