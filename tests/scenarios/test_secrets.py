@@ -1,0 +1,83 @@
+"""What nobody may find who reads the server's log or its data folder."""
+
+from __future__ import annotations
+
+import base64
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.scenarios.conftest import REGION, start
+
+OWN = frozenset({"connection.json", "root.key"})
+"""Files of the data folder that hold secrets for their owner alone (mode 0600)."""
+PLAIN = "the plain text of a message that is to be read by its receiver"
+
+
+def _forms(secret: bytes) -> set[bytes]:
+    """How bytes could have been written down."""
+    return {secret, secret.hex().encode(), base64.b64encode(secret), repr(secret)[2:-1].encode()}
+
+
+def test_no_secret_is_in_the_log_or_on_the_disk(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    key, secret = "AKIAOFASTORYXXXXXXXX", "aStorySecretThatIsNotToBeFound0123456789"
+    server = start(
+        tmp_path, "--data", str(data), "--credentials", f"{key}:{secret}", "--log-level", "DEBUG"
+    )
+    server.key, server.secret = key, secret
+    hidden: dict[str, bytes] = {"the administrator's secret": secret.encode()}
+    try:
+        session: dict[str, Any] = server.client("sts").get_session_token()["Credentials"]
+        hidden["a session's secret"] = session["SecretAccessKey"].encode()
+        hidden["a session token"] = session["SessionToken"].encode()
+        user = server.client("iam").create_user(UserName="ann")["User"]["UserName"]
+        made = server.client("iam").create_access_key(UserName=user)["AccessKey"]
+        hidden["a user's secret"] = made["SecretAccessKey"].encode()
+        of_session = {
+            "aws_access_key_id": session["AccessKeyId"],
+            "aws_secret_access_key": session["SecretAccessKey"],
+            "aws_session_token": session["SessionToken"],
+        }
+        kms = server.client("kms", REGION, **of_session)
+        arn = kms.create_key()["KeyMetadata"]["Arn"]
+        hidden["a plaintext data key"] = kms.generate_data_key(KeyId=arn, KeySpec="AES_256")[
+            "Plaintext"
+        ]
+        sqs = server.client("sqs", REGION, **of_session)
+        url = sqs.create_queue(QueueName="q", Attributes={"KmsMasterKeyId": arn})["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=PLAIN)
+        hidden["a message"] = PLAIN.encode()
+        s3 = server.client("s3", REGION, **of_session)
+        s3.create_bucket(Bucket="b-of-s", CreateBucketConfiguration={"LocationConstraint": REGION})
+        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": arn}
+        for size in (1, 10_000):
+            s3.put_object(Bucket="b-of-s", Key=f"k{size}", Body=PLAIN.encode() * size, **encryption)
+        link = s3.generate_presigned_url("get_object", {"Bucket": "b-of-s", "Key": "k1"})
+        with urllib.request.urlopen(link) as answer:
+            assert answer.read() == PLAIN.encode()
+        # Refusals are where a careless server tells what it compared.
+        wrong = server.client(
+            "sqs", REGION, aws_access_key_id=key, aws_secret_access_key=secret[:-1] + "x"
+        )
+        with pytest.raises(ClientError):
+            wrong.list_queues()
+    finally:
+        assert server.stop() == 0
+    files = [path for path in data.rglob("*") if path.is_file() and path.name not in OWN]
+    assert any(path.stat().st_size > 10_000 for path in files)
+    for path in (server.log, *files):
+        content = path.read_bytes()
+        for what, plain in hidden.items():
+            for form in _forms(plain):
+                assert form not in content, f"{what} is in {path.name}"
+
+
+def test_the_search_would_find_them() -> None:
+    """Its own check: each form is what a log or a record would have written."""
+    raw = bytes(range(32))
+    for written in (f"{raw!r}", raw.hex(), base64.b64encode(raw).decode()):
+        assert any(form in written.encode() for form in _forms(raw))
