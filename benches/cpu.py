@@ -33,7 +33,8 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ogi", "serve", "--ephemeral", "--port", "0",
              "--credentials", "test:test", "--region", "us-east-1"],
-            env={**os.environ, "PYTHONPATH": str(Path(source).resolve())}, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(source).resolve())},
+            stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
