@@ -34,7 +34,7 @@ def _changed(policy: str, change: Callable[[dict[str, Any]], list[Any]]) -> str:
     except (RecursionError, ValueError):
         return policy
     found = document.get("Statement") if isinstance(document, dict) else None
-    statements = found if isinstance(found, list) else [found]
+    statements: list[Any] = found if isinstance(found, list) else [found]
     if not any(map(_is_void, statements)):
         return policy
     kept = [each for one in statements for each in (change(one) if _is_void(one) else [one])]
