@@ -115,9 +115,12 @@ class Outcome:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection with one request under way."""
+    """One keep-alive connection with one request under way; made anew if the server closes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._again: asyncio.Task[None] | None = None
+        self._closing = 0
         self._buffer = bytearray()
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._transport: asyncio.Transport | None = None
@@ -127,10 +130,24 @@ class Connection(asyncio.Protocol):
 
     def ask(self, request: bytes) -> asyncio.Future[tuple[int, bytes]]:
         """Send; the answer is (status, body)."""
-        assert self._transport is not None
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
+        loop = asyncio.get_running_loop()
+        self._answer = loop.create_future()
+        if self._transport is not None:
+            self._transport.write(request)
+        else:
+            self._again = loop.create_task(self._reconnect(request, self._answer))
         return self._answer
+
+    async def _reconnect(self, request: bytes, answer: asyncio.Future[tuple[int, bytes]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.create_connection(lambda: self, *self._address)
+        except OSError as error:
+            if not answer.done():
+                answer.set_exception(error)
+            return
+        if self._transport is not None:
+            self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -151,10 +168,18 @@ class Connection(asyncio.Protocol):
         body = bytes(self._buffer[end + 4 : end + 4 + length])
         status = int(head[9:12])
         self._buffer.clear()
+        if b"\r\nconnection: close" in head and self._transport is not None:
+            self._transport.close()
+            self._transport = None
+            self._closing += 1
         if self._answer is not None and not self._answer.done():
             self._answer.set_result((status, body))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._closing:
+            self._closing -= 1
+            return  # An earlier connection; an answer may be awaited on the next already.
+        self._transport = None
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionResetError())
 
@@ -165,7 +190,9 @@ class Connection(asyncio.Protocol):
 
 async def connect(target: Target) -> Connection:
     host, port = target.address
-    _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port)
+    _, connection = await asyncio.get_running_loop().create_connection(
+        lambda: Connection((host, port)), host, port
+    )
     return connection
 
 

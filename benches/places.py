@@ -68,10 +68,18 @@ class Effort:
     messages: int = 20_000
     samples: int = 200
     backlog: int = 1_000_000
+    script_s_max: float = 600.0
 
     @classmethod
     def quick(cls, backlog: int | None = None) -> Effort:
-        return cls(runs=1, seconds=1.5, messages=5_000, samples=40, backlog=backlog or 50_000)
+        return cls(
+            runs=1,
+            seconds=1.5,
+            messages=5_000,
+            samples=40,
+            backlog=backlog or 50_000,
+            script_s_max=20,
+        )
 
 
 @dataclass

@@ -9,6 +9,7 @@ environment that is thrown away; what they cannot do is said so.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -28,21 +29,38 @@ from typing import Any
 import uvloop
 from botocore.exceptions import BotoCoreError, ClientError
 
-from benches import backlog, chain, fanout, fifo, objects, places, receive, send, start
-from benches.places import Effort, Measure, Row, Unable
+from benches import (
+    backlog,
+    batches,
+    chain,
+    fanout,
+    fifo,
+    groups,
+    objects,
+    places,
+    receive,
+    send,
+    start,
+    tenants,
+    waits,
+)
+from benches.places import Effort, Measure, Place, Row, Unable
 
 RESULTS = Path(__file__).parent / "results"
 SCRIPTS: dict[str, Measure] = {
     "start": start.measure,
     "send": send.measure,
+    "batches": batches.measure,
     "receive": receive.measure,
     "fanout": fanout.measure,
     "objects": objects.measure,
     "chain": chain.measure,
     "fifo": fifo.measure,
+    "groups": groups.measure,
+    "waits": waits.measure,
+    "tenants": tenants.measure,
     "backlog": backlog.measure,
 }
-SCRIPT_S_MAX = 600.0
 Command = Callable[[int, Path], list[str]]
 
 
@@ -93,17 +111,18 @@ def _measure(
     print(f"  {who}: {name} ...", file=sys.stderr, flush=True)
     rows: list[Row] = []
 
-    async def run() -> None:
-        if options.endpoint is not None:
-            with places.place_of(options) as place:
-                rows.extend([row async for row in measure(place, effort)])
-            return
-        with places.started(command, options.region) as place:
+    async def run(place: Place) -> None:
+        async with asyncio.timeout(effort.script_s_max):
             async for row in measure(place, effort):
                 rows.append(row)
 
+    own = options.endpoint is None
+    place_of = places.started(command, options.region) if own else places.place_of(options)
     try:
-        uvloop.run(run())
+        with place_of as place:
+            uvloop.run(run(place))
+    except TimeoutError:
+        print(f"  {who}: {name} takes over {effort.script_s_max:.0f} s", file=sys.stderr)
     except (Unable, ClientError, BotoCoreError, OSError, KeyError, ValueError) as error:
         print(f"  {who} cannot do {name}: {str(error)[:200]}", file=sys.stderr)
     return rows
