@@ -104,11 +104,12 @@ def hand_over(
     if it refuses, none of them, and `refused` hears of it.
     """
     target = call.ports.services[service].operation_named(operation)
-    if target.asynchronous or not tx.also(*target.homes(call, request)):
+    homes = target.homes(call, request)
+    if target.asynchronous or not tx.also(*homes):
         post(tx, call, home, service, operation, request, refused=refused, reference=reference)
         return
     attempt = Writes(tx, ())
-    attempt.also(home, *target.homes(call, request))
+    attempt.also(home, *homes)
     try:
         target.authorise(attempt, call, request)
         target.function(attempt, call, request)

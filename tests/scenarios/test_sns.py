@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from tests.scenarios.conftest import Server, eventually
 
 
-def _queue_of(server: Server, name: str, topic: str) -> tuple[str, str]:
+def _queue_of(server: Server, name: str, topic: str, **attributes: str) -> tuple[str, str]:
     """(URL, ARN) of a queue that the topic may send to."""
     sqs = server.client("sqs")
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
     ]
@@ -80,3 +83,87 @@ def test_a_queue_that_does_not_let_the_topic_in_gets_nothing(server: Server, nam
     assert eventually(lambda: _received(server, open_url)) == ["hello"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "0"
+
+
+class _Hook(BaseHTTPRequestHandler):
+    """A subscriber that confirms by the link, and keeps what comes then."""
+
+    received: ClassVar[list[tuple[str, dict[str, Any]]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        kind = self.headers["x-amz-sns-message-type"]
+        if kind == "SubscriptionConfirmation":
+            with urllib.request.urlopen(body["SubscribeURL"]) as answer:
+                assert b"ConfirmSubscriptionResult" in answer.read()
+        self.received.append((kind, body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        """Quiet: tests speak for themselves."""
+
+
+def test_an_http_subscriber_confirms_by_the_link_and_is_served(server: Server, name: str) -> None:
+    sns = server.client("sns")
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hook) as hook:
+        thread = threading.Thread(target=hook.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{hook.server_port}/"
+            asked = sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+            assert asked["SubscriptionArn"] == "pending confirmation"
+
+            def confirmed() -> bool:
+                attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+                return bool(attributes["SubscriptionsConfirmed"] == "1")
+
+            eventually(confirmed)
+            sns.publish(TopicArn=topic, Message="hello")
+            got = eventually(lambda: [b for k, b in _Hook.received if k == "Notification"])
+        finally:
+            hook.shutdown()
+            thread.join()
+    assert [one["Message"] for one in got] == ["hello"]
+
+
+def test_a_fifo_topic_feeds_a_fifo_queue_in_order_and_filters_for_another(
+    server: Server, name: str
+) -> None:
+    sns, sqs = server.client("sns"), server.client("sqs")
+    topic = sns.create_topic(
+        Name=f"{name}.fifo", Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "true"}
+    )["TopicArn"]
+    urls = {}
+    for colour in ("all", "blue"):
+        queue = f"{name}-{colour}.fifo"
+        url, arn = _queue_of(server, queue, topic, FifoQueue="true")
+        policy = {"colour": ["blue"]} if colour == "blue" else {}
+        sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(policy)},
+        )  # fmt: skip
+        urls[colour] = url
+    for n in range(6):
+        shade = {"DataType": "String", "StringValue": "blue" if n % 2 else "red"}
+        for _ in range(2):
+            sns.publish(
+                TopicArn=topic, Message=str(n), MessageGroupId="g",
+                MessageAttributes={"colour": shade},
+            )  # fmt: skip
+
+    def bodies(colour: str, count: int) -> list[str]:
+        found: list[str] = []
+        while len(found) < count:
+            answer = sqs.receive_message(
+                QueueUrl=urls[colour], MaxNumberOfMessages=10, WaitTimeSeconds=10
+            )
+            assert answer.get("Messages"), f"only {found} came"
+            for message in answer["Messages"]:
+                found.append(message["Body"])
+                sqs.delete_message(QueueUrl=urls[colour], ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    assert bodies("all", 6) == list("012345")
+    assert bodies("blue", 3) == list("135")

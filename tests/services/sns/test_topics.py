@@ -137,3 +137,20 @@ async def test_what_cannot_be_subscribed(
     with pytest.raises(AwsError) as refused:
         await sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
     assert refused.value.message == sentence
+
+
+async def test_a_topic_made_anew_at_once_does_not_inherit_subscriptions(sns: Client) -> None:
+    topic = await sns.topic()
+    old = await sns.subscribed(topic)
+    await sns.subscribed(topic, "other")
+    await sns.delete_topic(TopicArn=topic)
+    await sns.topic()
+    new = await sns.subscribed(topic)
+    assert new != old
+    await sns.publish(TopicArn=topic, Message="hello")
+    assert await sns.texts() == ["hello"]
+    assert await sns.texts("other") == []
+    listed = (await sns.list_subscriptions_by_topic(TopicArn=topic))["Subscriptions"]
+    assert [one["SubscriptionArn"] for one in listed] == [new]
+    attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert attributes["SubscriptionsConfirmed"] == "1"

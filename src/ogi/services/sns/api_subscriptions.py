@@ -91,11 +91,7 @@ def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     else:
         call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
         topic, found = _owned(tx, call, request, "Unsubscribe")
-    subscriptions.forget(tx, found)
-    if found.pending:
-        topics.count(tx, topic, pending=-1, deleted=1)
-    else:
-        topics.count(tx, topic, confirmed=-1, deleted=1)
+    subscriptions.end(tx, topic, found)
     return {}
 
 
@@ -107,9 +103,9 @@ def get_subscription_attributes(tx: Reader, call: Call, request: Fields) -> Fiel
 
 @SERVICE.operation(home=_home_of_subscription)
 def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
-    _, found = _owned(tx, call, request, "SetSubscriptionAttributes")
+    topic, found = _owned(tx, call, request, "SetSubscriptionAttributes")
     name, value = request["AttributeName"], request.get("AttributeValue", "")
-    subscriptions.save(tx, subscription_attributes.changed(found, {name: value}), found)
+    subscriptions.save(tx, topic, subscription_attributes.changed(found, {name: value}), found)
     return {}
 
 

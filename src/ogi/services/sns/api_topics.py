@@ -19,6 +19,7 @@ from ogi.services.sns.errors import (
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction, control
+from ogi.storage.keys import text
 
 TAGS_MAX = 50
 SWEEP_PAGE = 100
@@ -41,7 +42,7 @@ def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
 def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     name, attributes = request["Name"], request.get("Attributes", {})
     _check_name(name, attributes.get("FifoTopic", "false"))
-    made = Topic(name, call.account, call.region, call.arn("sns", name))
+    made = Topic(name, call.account, call.region, call.arn("sns", name), epoch=call.new_id())
     for attribute, value in attributes.items():
         made = topics.with_attribute(made, attribute, value)
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
@@ -79,7 +80,10 @@ def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
         return {}  # Idempotent, says the action's page.
     topics.TABLE.delete(tx, topic.control, topic.name)
     topics.COUNTS.delete(tx, topic.control, topic.name)
-    deliveries.post(tx, call, topic.control, "sns", "sweep_subscriptions", {"TopicArn": topic.arn})
+    deliveries.post(
+        tx, call, topic.control, "sns", "sweep_subscriptions",
+        {"TopicArn": topic.arn, "Epoch": topic.epoch, "After": ""},
+    )  # fmt: skip
     return {}
 
 
@@ -87,14 +91,15 @@ def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
 def sweep_subscriptions(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Forget the subscriptions of a deleted topic, a page at a time."""
     found = topics.parse(request["TopicArn"])
-    home = control(found.account, found.region)
-    if topics.TABLE.get(tx, home, found.resource) is not None:
-        return {}  # Made anew meanwhile: what is there belongs to the new one.
-    rows = subscriptions.TABLE.scan(tx, home, found.resource, limit=SWEEP_PAGE)
+    home, after = control(found.account, found.region), request["After"]
+    start = text(after) + b"\x00" if after else None
+    rows = subscriptions.TABLE.scan(tx, home, found.resource, limit=SWEEP_PAGE, start=start)
     for _, row in rows:
-        subscriptions.forget(tx, row)
+        if row.epoch == request["Epoch"]:  # The name may have a new topic meanwhile.
+            subscriptions.forget(tx, row)
     if len(rows) == SWEEP_PAGE:
-        deliveries.post(tx, call, home, "sns", "sweep_subscriptions", request)
+        rest = {**request, "After": rows[-1][1].id}
+        deliveries.post(tx, call, home, "sns", "sweep_subscriptions", rest)
     return {}
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 
 import msgspec
 
-from ogi.services.sns import filters
+from ogi.services.sns import filters, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.filters import Filter, Values
 from ogi.services.sns.subscriptions import EVERYBODY, ROUTES, Subscription, filter_of
@@ -59,7 +59,7 @@ class Audience:
         return found, None
 
     def _gets(self, subscription: Subscription, bucket: str) -> bool:
-        if subscription.pending:
+        if subscription.pending or subscription.epoch != self._topic.epoch:
             return False
         if not subscription.filter_policy:
             return True
@@ -93,10 +93,12 @@ class Audience:
     def _opened(self) -> list[str]:
         """The buckets of the message's texts, of the scopes in which anybody asks for any."""
         opened: list[str] = []
-        for scope, letter in ((filters.ATTRIBUTES, "a"), (filters.BODY, "b")):
-            if letter == "a" and not self._content.attributes:
-                continue
-            if not self._is_asked(letter):
+        asked = topics.counts(self._tx, self._topic)
+        for scope, letter, count in (
+            (filters.ATTRIBUTES, "a", asked.of_attributes),
+            (filters.BODY, "b", asked.of_bodies),
+        ):
+            if not count:
                 continue
             values = self._values(scope)
             tokens = filters.tokens_of(scope, values) if values is not None else set()
@@ -104,12 +106,6 @@ class Audience:
                 tokens &= self._asked(letter)
             opened += tokens
         return sorted(opened)
-
-    def _is_asked(self, letter: str) -> bool:
-        found = ROUTES.scan(
-            self._tx, self._topic.control, self._topic.name, limit=1, start=letter.encode()
-        )
-        return bool(found) and found[0][0].startswith(letter.encode())
 
     def _asked(self, letter: str) -> set[str]:
         """The buckets that there are: one look each."""

@@ -64,8 +64,7 @@ def expire_pending(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Nobody confirmed in time: the subscription goes."""
     found = _pending(tx, request)
     if found is not None and found[1].token_until <= call.now:
-        subscriptions.forget(tx, found[1])
-        topics.count(tx, found[0], pending=-1)
+        subscriptions.end(tx, *found)
     return {}
 
 
@@ -75,7 +74,9 @@ def _pending(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
         return None
     id = request["SubscriptionArn"].rpartition(":")[2]
     found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
-    return None if found is None or not found.pending else (topic, found)
+    return (
+        None if found is None or not found.pending or found.epoch != topic.epoch else (topic, found)
+    )
 
 
 def confirm(
@@ -86,13 +87,12 @@ def confirm(
     id = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
     found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
     known = found is not None and hmac.compare_digest(found.token.encode(), token.encode())
-    if found is None or not known or found.token_until <= call.now:
+    if found is None or not known or found.epoch != topic.epoch or found.token_until <= call.now:
         raise InvalidParameterException.of("Token")
     if not found.pending:
         return found
     confirmed = msgspec.structs.replace(
         found, pending=False, authenticated=authenticated, locked=locked
     )
-    subscriptions.save(tx, confirmed, found)
-    topics.count(tx, topic, confirmed=1, pending=-1)
+    subscriptions.save(tx, topic, confirmed, found)
     return confirmed

@@ -136,7 +136,7 @@ def _found(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
         return None
     id = request["SubscriptionArn"].rpartition(":")[2]
     found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
-    return None if found is None else (topic, found)
+    return None if found is None or found.epoch != topic.epoch else (topic, found)
 
 
 def _notification(

@@ -43,7 +43,7 @@ def subscribe(
             )
         if found.pending:
             asked = confirmations.ask(tx, call, topic, found)
-            subscriptions.save(tx, asked, found)
+            subscriptions.save(tx, topic, asked, found)
             return asked
         return found
     if topic.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
@@ -59,15 +59,13 @@ def subscribe(
         protocol=protocol,
         endpoint=endpoint,
         owner=call.principal.account or call.account,
+        epoch=topic.epoch,
     )
     made = subscription_attributes.changed(made, attributes)
     if _must_confirm(call, protocol, endpoint):
         pending = msgspec.structs.replace(made, pending=True, authenticated=False)
         made = confirmations.ask(tx, call, topic, pending)
-        topics.count(tx, topic, pending=1)
-    else:
-        topics.count(tx, topic, confirmed=1)
-    subscriptions.save(tx, made)
+    subscriptions.save(tx, topic, made)
     return made
 
 

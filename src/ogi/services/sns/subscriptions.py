@@ -28,6 +28,8 @@ class Subscription(msgspec.Struct, frozen=True):
     protocol: str
     endpoint: str
     owner: str
+    epoch: str = ""
+    """Of the topic to which it belongs."""
     raw: bool = False
     filter_policy: str = ""
     filter_scope: str = filters.ATTRIBUTES
@@ -76,7 +78,7 @@ def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
     home = control(parts.account, parts.region)
     found = TABLE.get(tx, home, name, id)
     topic = topics.TABLE.get(tx, home, name)
-    if found is None or topic is None:
+    if found is None or topic is None or found.epoch != topic.epoch:
         raise NotFoundException("Subscription does not exist")
     return topic, found
 
@@ -86,11 +88,15 @@ def of_endpoint(tx: Reader, topic: Topic, protocol: str, endpoint: str) -> Subsc
     pointer = ENDPOINTS.get(tx, topic.control, topic.name, protocol, endpoint)
     if pointer is None:
         return None
-    return TABLE.get(tx, topic.control, topic.name, pointer.id)
+    found = TABLE.get(tx, topic.control, topic.name, pointer.id)
+    return found if found is not None and found.epoch == topic.epoch else None
 
 
-def save(tx: Transaction, made: Subscription, before: Subscription | None = None) -> None:
+def save(
+    tx: Transaction, topic: Topic, made: Subscription, before: Subscription | None = None
+) -> None:
     """Keep a subscription as it is now; `before`: as it was."""
+    _count(tx, topic, made, before)
     home, name = made.control, made.topic_name
     TABLE.put(tx, made, home, name, made.id)
     if before is None:
@@ -102,10 +108,35 @@ def save(tx: Transaction, made: Subscription, before: Subscription | None = None
         ROUTES.put(tx, made, home, name, bucket, made.id)
 
 
+def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
+    """Take a subscription from its topic."""
+    _count(tx, topic, None, gone)
+    forget(tx, gone)
+
+
+def _count(
+    tx: Transaction, topic: Topic, made: Subscription | None, before: Subscription | None
+) -> None:
+    changes = dict.fromkeys(("confirmed", "pending", "of_attributes", "of_bodies"), 0)
+    for one, by in ((made, 1), (before, -1)):
+        if one is None:
+            continue
+        changes["pending" if one.pending else "confirmed"] += by
+        if _buckets(one) != (EVERYBODY,):
+            changes["of_bodies" if one.filter_scope == filters.BODY else "of_attributes"] += by
+    if made is None:
+        changes["deleted"] = 1
+    if any(changes.values()):
+        topics.count(tx, topic, **changes)
+
+
 def forget(tx: Transaction, gone: Subscription) -> None:
+    """Remove the records of one, also of a topic that is gone."""
     home, name = gone.control, gone.topic_name
     TABLE.delete(tx, home, name, gone.id)
-    ENDPOINTS.delete(tx, home, name, gone.protocol, gone.endpoint)
+    pointer = ENDPOINTS.get(tx, home, name, gone.protocol, gone.endpoint)
+    if pointer is not None and pointer.id == gone.id:
+        ENDPOINTS.delete(tx, home, name, gone.protocol, gone.endpoint)
     for bucket in _buckets(gone):
         ROUTES.delete(tx, home, name, bucket, gone.id)
 

@@ -45,6 +45,8 @@ class Topic(msgspec.Struct, frozen=True):
     signature_version: str = "1"
     message_bytes_max: int = MESSAGE_BYTES_DEFAULT
     tags: dict[str, str] = {}
+    epoch: str = ""
+    """Which of the topics that had this name in turn: subscriptions belong to one of them."""
     delivery_policy: str = ""
     content_based_deduplication: bool = False
     throughput_scope: str = "Topic"
@@ -66,11 +68,13 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """Subscriptions of a topic by state."""
+    """Subscriptions of a topic by state, and how many ask for a text (see audiences)."""
 
     confirmed: int = 0
     pending: int = 0
     deleted: int = 0
+    of_attributes: int = 0
+    of_bodies: int = 0
 
 
 TABLE = Table("sns.topic", Topic)
