@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ogi.access import grants, policy
@@ -27,6 +27,8 @@ from ogi.access.refusals import Decision, Refusal, sentence
 from ogi.service import Call, Service
 from ogi.storage import Reader
 
+RESOURCES_MAX = 16_384
+"""Resources whose account is kept, taken out of the ARN."""
 _NOBODY = Rules(())
 
 
@@ -85,13 +87,22 @@ def decide(
 
 def _owner(tx: Reader, call: Call, service: Service, resource: str) -> str:
     """The account of the resource; what is nobody's yet is the caller's."""
-    parts = resource.split(":", 5)
-    if len(parts) != 6:
+    named = _account_in(resource)
+    if named is None:
         return call.account
-    if parts[4] and parts[4] != "aws":  # AWS's own managed policies are everybody's.
-        return parts[4]
+    if named:
+        return named
     owner = None if service.owner_of is None else service.owner_of(tx, resource)
     return owner or call.account
+
+
+@lru_cache(maxsize=RESOURCES_MAX)
+def _account_in(resource: str) -> str | None:
+    """The account that an ARN names, '' if it names none; None if it is no ARN."""
+    parts = resource.split(":", 5)
+    if len(parts) != 6:
+        return None
+    return "" if parts[4] == "aws" else parts[4]  # AWS's own managed policies are everybody's.
 
 
 def _resource_rules(tx: Reader, service: Service, resource: str) -> Rules | None:

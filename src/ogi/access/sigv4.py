@@ -241,7 +241,8 @@ def _signed_headers(
     unsigned: list[str] | None = None
     for name, value in request.headers:
         if name in names or name == CONTENT_SHA256:
-            value = canonical.value(value)
+            if "  " in value or value != value.strip(" \t"):
+                value = canonical.value(value)
             found[name] = f"{found[name]},{value}" if name in found else value
         elif name[:6] == "x-amz-":
             unsigned = [name] if unsigned is None else [*unsigned, name]

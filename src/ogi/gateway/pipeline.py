@@ -7,7 +7,6 @@ that hear strangers (`strangers`), where the resource's policy then decides.
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from ogi import wire
@@ -17,7 +16,7 @@ from ogi.entropy import entropy
 from ogi.errors import AwsError, InternalFailure, unsupported
 from ogi.gateway import console, strangers
 from ogi.gateway.bodies import Disconnected, collect
-from ogi.http import Request, Response
+from ogi.http import Body, Request, Response
 from ogi.service import ANONYMOUS, Call, Ports, Service, dispatch
 
 BODY_BYTES_MAX = 72 * 1024 * 1024
@@ -67,13 +66,14 @@ class Pipeline:
                 service = self._heard(route, claim)
             streamed = codec.streams(route.request)
             if not streamed or (claim is not None and claim.covers_body):
-                request.body = await collect(
-                    request.body, BODY_BYTES_MAX, RequestEntityTooLargeException
-                )
-            proved = await self._prove(request, claim, now)
+                request.body = await _whole(request.body)
+            if claim is None:
+                proved = Proved(ANONYMOUS, {}, payloads.anonymous(request))
+            else:
+                proved = await authenticate.prove(ports, claim, request.body, now)
             body = proved.body
-            if not streamed:
-                body = await collect(body, BODY_BYTES_MAX, RequestEntityTooLargeException)
+            if not streamed and type(body) is not bytes:
+                body = await _whole(body)
             if route.needs_body:
                 request.body = body
                 route = wire.route(request, signed)
@@ -113,11 +113,6 @@ class Pipeline:
             strangers.check_service(service, route.request)
         return service
 
-    async def _prove(self, request: Request, claim: Claim | None, now: float) -> Proved:
-        if claim is None:
-            return Proved(ANONYMOUS, {}, payloads.anonymous(request))
-        return await authenticate.prove(self._ports, claim, request.body, now)
-
     def _call(
         self, request: Request, request_id: str, proved: Proved, region: str, now: float
     ) -> Call:
@@ -126,9 +121,12 @@ class Pipeline:
             "aws:SourceIp": request.peer,
             "aws:SecureTransport": "true" if request.secure else "false",
         }
-        agent = request.header("user-agent")
-        if agent:
-            context["aws:UserAgent"] = agent
+        traced = ""
+        for name, value in request.headers:
+            if name == "user-agent" and value:
+                context.setdefault("aws:UserAgent", value)
+            elif name == "x-amzn-trace-id" and not traced:
+                traced = value
         ports = self._ports
         return Call(
             ports=ports,
@@ -138,9 +136,13 @@ class Pipeline:
             request_id=request_id,
             now=now,
             seed=ports.random(32),
-            trace=_trace(request),
+            trace=_trace(traced, now),
             context=context,
         )
+
+
+async def _whole(body: Body) -> bytes:
+    return await collect(body, BODY_BYTES_MAX, RequestEntityTooLargeException)
 
 
 def _path(request: Request) -> str:
@@ -152,13 +154,12 @@ def _uuid() -> str:
     return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
 
 
-def _trace(request: Request) -> str:
+def _trace(header: str, now: float) -> str:
     """X-Ray's root: the client's (docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html)."""
-    header = request.header("x-amzn-trace-id")
     if header:
         for part in header.split(";"):
             name, _, value = part.strip().partition("=")
             if name == "Root" and 0 < len(value) <= 64:
                 return value
     raw = entropy(12).hex()
-    return f"1-{int(time.time()):08x}-{raw}"
+    return f"1-{int(now):08x}-{raw}"

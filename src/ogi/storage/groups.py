@@ -46,9 +46,8 @@ class Group:
         self.bells |= bells
 
     def get(self, key: bytes) -> bytes | None:
-        if key in self.changes:
-            return self.changes[key]
-        return self._below.get(key)
+        changes = self.changes
+        return changes[key] if key in changes else self._below.get(key)
 
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False
