@@ -55,10 +55,10 @@ def test_s3_copies_lists_syncs_and_removes(server: Server, name: str, tmp_path: 
     keys = answer(server, "s3api", "list-objects-v2", "--bucket", name, "--query", "Contents[].Key")
     assert keys == ["moved", "piped", "tree/sub/b c&é.txt"]
 
-    assert "BucketNotEmpty" in aws(server, "s3", "rb", bucket, fails=1).stderr
+    assert "BucketNotEmpty" in aws(server, "s3", "rb", bucket, fails=True).stderr
     aws(server, "s3", "rm", bucket, "--recursive")
     aws(server, "s3", "rb", bucket)
-    assert "NoSuchBucket" in aws(server, "s3", "ls", bucket, fails=254).stderr
+    assert "NoSuchBucket" in aws(server, "s3", "ls", bucket, fails=True).stderr
 
 
 def test_a_presigned_url_of_the_cli_is_opened_by_anyone_until_it_ends(
@@ -107,7 +107,7 @@ def test_sqs_and_sns(server: Server, name: str) -> None:
         message["ReceiptHandle"],
     )  # fmt: skip
     assert aws(server, "sqs", "receive-message", "--queue-url", url).stdout == ""
-    refused = aws(server, "sqs", "get-queue-url", "--queue-name", f"{name}-no", fails=254).stderr
+    refused = aws(server, "sqs", "get-queue-url", "--queue-name", f"{name}-no", fails=True).stderr
     assert (
         "An error occurred (AWS.SimpleQueueService.NonExistentQueue) when calling the GetQueueUrl"
         " operation: The specified queue does not exist"
@@ -131,7 +131,7 @@ def test_kms_encrypts_under_a_context_and_decrypts_with_it_only(
     opened = answer(server, *decrypt, "--encryption-context", "for=you")
     assert base64.b64decode(opened["Plaintext"]) == b"secret"
     assert opened["KeyId"].endswith(f":key/{key}")
-    assert "InvalidCiphertextException" in aws(server, *decrypt, fails=254).stderr
+    assert "InvalidCiphertextException" in aws(server, *decrypt, fails=True).stderr
 
 
 def test_iam_and_an_assumed_role_that_may_less(server: Server, name: str) -> None:
@@ -157,10 +157,10 @@ def test_iam_and_an_assumed_role_that_may_less(server: Server, name: str) -> Non
     who = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/me"
     assert who in aws(server, "sts", "get-caller-identity", **session).stdout
     aws(server, "sqs", "list-queues", **session)
-    refused = aws(server, "sqs", "create-queue", "--queue-name", name, fails=254, **session).stderr
+    refused = aws(server, "sqs", "create-queue", "--queue-name", name, fails=True, **session).stderr
     assert f"(AccessDenied) when calling the CreateQueue operation: User: {who} is not" in refused
     session["AWS_SESSION_TOKEN"] = "A" + session["AWS_SESSION_TOKEN"][1:-1]
-    refused = aws(server, "sts", "get-caller-identity", fails=254, **session).stderr
+    refused = aws(server, "sts", "get-caller-identity", fails=True, **session).stderr
     assert "(InvalidClientTokenId)" in refused
 
 
