@@ -16,12 +16,13 @@ from typing import Any
 from benches.load import Connection, Outcome, connect
 from benches.places import Effort, Place, Row, Unable, main
 
-CONSUMERS = 2
+CONSUMERS = 5
+"""So that the noisy tenant has over 30 messages in flight, from which on it is known as noisy."""
 WORK_S = 0.02
 QUIET = 100
 """Messages of the quiet tenant."""
 QUIET_EVERY_S = 0.02
-NOISE = 4_000
+NOISE = 8_000
 """More than the consumers can do while the quiet tenant sends."""
 SHARE_GOAL = 0.1
 """Of the dwell time without groups."""
