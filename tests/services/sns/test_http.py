@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from typing import Any
@@ -257,6 +258,31 @@ async def test_throttling_spreads_the_postings(sns: Client, subscriber: Any) -> 
         await sns.world.deliver()
         got.append(len(subscriber.bodies()))
     assert got[0] <= 3 and got[-1] == 6 and all(b - a <= 2 for a, b in pairwise(got))
+
+
+async def test_ogi_is_not_reached_by_any_of_its_machines_addresses(
+    world_of: Callable[..., World], subscriber: Any
+) -> None:
+    port = urlsplit(subscriber.url).port
+    assert port is not None
+    sns = Client(world_of("sns", "sqs", "kms", settings={"port": port}))
+    topic = await sns.topic()
+    for host in ("localhost", socket.gethostname()):
+        url = f"http://{host}:{port}/_ogi/reset"
+        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+    await sns.world.deliver()
+    assert subscriber.requests == []
+
+
+async def test_large_messages_are_not_for_http(sns: Client, subscriber: Any) -> None:
+    topic, arn = await _subscribed(sns, subscriber)
+    large = {"TopicArn": topic, "AttributeName": "MaximumMessageSize", "AttributeValue": "300000"}
+    with pytest.raises(AwsError):
+        await sns.set_topic_attributes(**large)
+    await sns.unsubscribe(SubscriptionArn=arn)
+    await sns.set_topic_attributes(**large)
+    with pytest.raises(AwsError):
+        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
 
 
 # -- delivery policies ----------------------------------------------------------------------------

@@ -154,3 +154,37 @@ async def test_a_topic_made_anew_at_once_does_not_inherit_subscriptions(sns: Cli
     assert [one["SubscriptionArn"] for one in listed] == [new]
     attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
     assert attributes["SubscriptionsConfirmed"] == "1"
+
+
+@pytest.mark.parametrize("queue", ["theirs", "theirs.fifo"])
+async def test_another_accounts_queue_confirms_by_the_message_that_it_gets(
+    sns: Client, queue: str
+) -> None:
+    fifo = {"FifoTopic": "true"} if queue.endswith(".fifo") else {}
+    topic = await sns.topic("news.fifo" if fifo else "news", **fifo)
+    eve = sns.world.caller(EVE, account=EVE.account)
+    await sns.world.call_as(
+        eve, "sqs", "CreateQueue", QueueName=queue,
+        Attributes={"FifoQueue": "true"} if fifo else {},
+    )  # fmt: skip
+    endpoint = f"arn:aws:sqs:eu-west-1:{EVE.account}:{queue}"
+    asked = await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint)
+    assert asked["SubscriptionArn"] == "pending confirmation"
+    await sns.world.deliver()
+    url = f"https://sqs.eu-west-1.amazonaws.com/{EVE.account}/{queue}"
+    eve = sns.world.caller(EVE, account=EVE.account)
+    (message,) = (await sns.world.call_as(eve, "sqs", "ReceiveMessage", QueueUrl=url))["Messages"]
+    body = json.loads(message["Body"])
+    assert body["Type"] == "SubscriptionConfirmation"
+    confirmed = await sns.confirm_subscription(TopicArn=topic, Token=body["Token"])
+    assert confirmed["SubscriptionArn"].startswith(topic)
+
+
+async def test_who_subscribes_his_own_queue_to_anothers_topic_has_confirmed(sns: Client) -> None:
+    topic = await sns.topic()
+    eve = sns.world.caller(EVE, account=EVE.account)
+    made = await sns.world.call_as(
+        eve, "sns", "Subscribe", TopicArn=topic, Protocol="sqs",
+        Endpoint=f"arn:aws:sqs:eu-west-1:{EVE.account}:theirs",
+    )  # fmt: skip
+    assert made["SubscriptionArn"].startswith(topic)

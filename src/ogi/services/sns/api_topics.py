@@ -112,8 +112,18 @@ def get_topic_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, request["TopicArn"])
     name, value = request["AttributeName"], request.get("AttributeValue", "")
-    topics.save(tx, topics.with_attribute(topic, name, value))
+    changed = topics.with_attribute(topic, name, value)
+    if name == "MaximumMessageSize" and changed.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
+        _check_large(tx, topic)
+    topics.save(tx, changed)
     return {}
+
+
+def _check_large(tx: Reader, topic: Topic) -> None:
+    most = topics.SUBSCRIPTIONS_OF_LARGE_MAX
+    rows = subscriptions.TABLE.scan(tx, topic.control, topic.name, limit=most + 1)
+    if len(rows) > most or any(s.protocol not in topics.PROTOCOLS_OF_LARGE for _, s in rows):
+        raise InvalidParameterException.of("MaximumMessageSize")
 
 
 @SERVICE.operation(reads=True)

@@ -49,10 +49,13 @@ def ask_endpoint(tx: Transaction, call: Call, request: Fields) -> Fields:
         queue = arns.parse(subscription.endpoint)
         assert queue is not None
         text = envelopes.confirmation(tx, call, topic, subscription, call.new_id(), call.now)
+        message: Fields = {"QueueUrl": copies.queue_url(queue), "MessageBody": text}
+        if queue.resource.endswith(".fifo"):
+            message |= {"MessageGroupId": subscription.id, "MessageDeduplicationId": call.new_id()}
         sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
         deliveries.post(
             tx, sender.in_place(queue.account, queue.region), topic.control, "sqs", "SendMessage",
-            {"QueueUrl": copies.queue_url(queue), "MessageBody": text},
+            message,
         )  # fmt: skip
     else:
         postings.post_confirmation(tx, call, topic, subscription)

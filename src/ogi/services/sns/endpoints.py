@@ -78,8 +78,7 @@ def _allowed(settings: Settings, address: Address, port: int) -> bool:
         or address in METADATA
     ):
         return False
-    # Not ourselves: what we are asked from here nobody has signed, but it comes from inside.
-    return not (_is_here(settings, address) and port == urlsplit(settings.endpoint).port)
+    return not (_is_here(settings, address) and port in _own_ports(settings))
 
 
 @lru_cache(maxsize=8)
@@ -92,6 +91,12 @@ def _is_here(settings: Settings, address: Address) -> bool:
         settings.host,
         urlsplit(settings.endpoint).hostname,
     )
+
+
+def _own_ports(settings: Settings) -> tuple[int, ...]:
+    """Ours: what is asked from inside is trusted more than what comes from outside."""
+    endpoint = urlsplit(settings.endpoint)
+    return settings.port, endpoint.port or PORTS.get(endpoint.scheme, 0)
 
 
 async def post(settings: Settings, url: str, headers: list[tuple[str, str]], body: bytes) -> None:
@@ -120,6 +125,10 @@ async def _post(
         address, _port(parts), ssl=secure, server_hostname=host if secure else None
     )
     try:
+        here, there = (writer.get_extra_info(name) for name in ("sockname", "peername"))
+        if here[0] == there[0] and there[1] in _own_ports(settings):
+            # One of this machine's other addresses: who calls himself comes from where he goes.
+            raise EndpointRefusal("The endpoint's address is not allowed")
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         named = f"[{host}]" if ":" in host else host
         authority = f"{named}:{parts.port}" if parts.port else named

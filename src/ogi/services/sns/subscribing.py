@@ -16,7 +16,7 @@ from ogi.services.sns import (
 )
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.subscriptions import Subscription
-from ogi.services.sns.topics import SUBSCRIPTIONS_OF_LARGE_MAX, Topic
+from ogi.services.sns.topics import PROTOCOLS_OF_LARGE, SUBSCRIPTIONS_OF_LARGE_MAX, Topic
 from ogi.storage import Transaction
 
 PROTOCOLS = frozenset(
@@ -48,7 +48,8 @@ def subscribe(
         return found
     if topic.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
         counts = topics.counts(tx, topic)
-        if counts.confirmed + counts.pending >= SUBSCRIPTIONS_OF_LARGE_MAX:
+        many = counts.confirmed + counts.pending >= SUBSCRIPTIONS_OF_LARGE_MAX
+        if many or protocol not in PROTOCOLS_OF_LARGE:
             raise InvalidParameterException.of("MaximumMessageSize")
     id = call.new_id()
     made = Subscription(

@@ -24,7 +24,9 @@ POLICY_BYTES_MAX = 30 * 1024
 MESSAGE_BYTES_DEFAULT = 262_144
 MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
 SUBSCRIPTIONS_OF_LARGE_MAX = 100
-"""A topic that takes messages over 256 KiB has at most so many subscriptions."""
+"""A topic that takes messages over 256 KiB has at most so many subscriptions, all of them of these
+protocols (docs: API_SetTopicAttributes)."""
+PROTOCOLS_OF_LARGE = frozenset(("sqs", "lambda", "firehose"))
 
 _OWNER_ACTIONS = [
     "SNS:GetTopicAttributes", "SNS:SetTopicAttributes", "SNS:AddPermission",
