@@ -189,3 +189,21 @@ async def test_what_a_delivery_carries_is_ciphertext_on_disk(world: World) -> No
     everything = await world.store.read(lambda tx: tx.scan(b"", b"\xff", 100))
     assert everything
     assert all(b"plain-text" not in value for _, value in everything)
+
+
+async def test_a_record_that_cannot_be_read_stops_no_other(world: World) -> None:
+    call = world.caller()
+    await world.store.transact(
+        lambda tx: post(tx, call.begin(), HOME, "test", "write", {"name": "spoilt"}), HOME
+    )
+    found = await world.store.read(lambda tx: tx.scan(b"", b"\xff", 100))
+    spoilt = next(key for key, _ in found)
+    await world.store.transact(lambda tx: tx.set(spoilt, b"no delivery"), HOME)
+    other = world.caller()
+    await world.store.transact(
+        lambda tx: post(tx, other.begin(), HOME, "test", "write", {"name": "a"}), HOME
+    )
+    await world.deliver()
+    assert await _get(world, b"a") == b"here"
+    kept = await world.store.read(lambda tx: tx.scan(b"", b"\xff", 100))
+    assert b"no delivery" in [value for _, value in kept]

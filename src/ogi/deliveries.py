@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from cryptography.exceptions import InvalidTag
 
 from ogi.errors import AwsError
 from ogi.service import Call, Fields, Operation, Ports, Principal, Run, dispatch
@@ -30,6 +31,8 @@ LEASE_S = 960.0
 """How long an async target may take before its delivery is made again: above Lambda's 900 s."""
 BACKOFF_S = (0.1, 0.5, 2.0, 10.0, 60.0, 300.0)
 """Waits after faults of ours, by attempt."""
+UNREADABLE_S = 3600.0
+"""When a record that cannot be read is looked at again."""
 IDLE_S = 5.0
 """A bell is a hint: look at the agenda at least this often."""
 
@@ -202,6 +205,12 @@ def _home(key: bytes) -> Home:
     return Home(key[len(AGENDA) + 8 : -13].decode())
 
 
+def _move(key: bytes, later: bytes, raw: bytes, tx: Transaction) -> None:
+    if tx.get(key) is not None:
+        tx.delete(key)
+        tx.set(later, raw)
+
+
 def _moved(key: bytes, due: float) -> bytes:
     return AGENDA + u64(int(due * 1000)) + key[len(AGENDA) + 8 :]
 
@@ -238,7 +247,7 @@ class Courier:
         fresh = [entry for entry in due if entry[0] not in self._flights]
         room = IN_FLIGHT_MAX - len(self._flights)
         for key, raw in fresh[:room]:
-            task = asyncio.create_task(self._make(key, _opened(self._ports, raw)))
+            task = asyncio.create_task(self._open_and_make(key, raw))
             self._flights[key] = task
             task.add_done_callback(partial(self._landed, key))
         if not fresh or room <= 0:
@@ -309,6 +318,17 @@ class Courier:
         return await self._ports.store.read(
             lambda tx: tx.scan(AGENDA, end, BATCH_MAX + len(self._flights))
         )
+
+    async def _open_and_make(self, key: bytes, raw: bytes) -> None:
+        try:
+            delivery = _opened(self._ports, raw)
+        except (InvalidTag, ValueError, msgspec.DecodeError) as fault:
+            # Kept, since it was promised, but out of the way of all that can be made.
+            later = _moved(key, self._ports.clock.now() + UNREADABLE_S)
+            log.error("delivery cannot be read", exc_info=fault, extra={"retry_s": UNREADABLE_S})
+            await self._ports.store.transact(partial(_move, key, later, raw), _home(key))
+            return
+        await self._make(key, delivery)
 
     async def _make(self, key: bytes, delivery: Delivery) -> None:
         ports = self._ports
