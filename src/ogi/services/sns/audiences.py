@@ -42,6 +42,7 @@ class Audience:
         self._said: dict[str, Values | None] = {}
         self._content = content
         self._buckets = [EVERYBODY, *self._opened()]
+        self._open = frozenset(self._buckets)
 
     def page(self, cursor: Cursor, limit: int) -> tuple[list[Subscription], Cursor | None]:
         """Subscribers among the next `limit` that are looked at, and where to go on."""
@@ -70,7 +71,7 @@ class Audience:
 
     def _first(self, filter: Filter) -> str:
         """The first of the open buckets in which a subscription lies: tokens are sorted."""
-        return next(token for token in filter.tokens if token in self._buckets)
+        return next(token for token in filter.tokens if token in self._open)
 
     def _matches(self, filter: Filter) -> bool:
         values = self._values(filter.scope)

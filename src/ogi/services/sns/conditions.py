@@ -5,7 +5,6 @@ docs.aws.amazon.com/sns/latest/dg/string-value-matching.html and numeric-value-m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol
@@ -92,9 +91,24 @@ def _wildcard(argument: Any) -> Condition:
     pieces = text.split("*")
     if len(pieces) - 1 > WILDCARDS_MAX:
         raise FilterError("Rule is too complex - try using fewer wildcard characters")
-    # At most three stars: backtracking stays polynomial, and messages are bounded.
-    pattern = re.compile(".*".join(map(re.escape, pieces)), re.DOTALL)
-    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+    if len(pieces) == 1:
+        return Equals(text)
+    first, *middle, last = pieces
+
+    def ask(value: Any) -> bool:
+        """Each piece at its earliest place: one walk, where a regular expression might take
+        the cube of the length."""
+        if not isinstance(value, str) or not value.startswith(first) or not value.endswith(last):
+            return False
+        at, end = len(first), len(value) - len(last)
+        for piece in middle:
+            at = value.find(piece, at, max(at, end))
+            if at < 0:
+                return False
+            at += len(piece)
+        return at <= end
+
+    return ask
 
 
 def _cidr(argument: Any) -> Condition:
