@@ -86,14 +86,20 @@ class End(asyncio.Protocol):
         self._relay = relay
         self._other = other
         self._dialled = other is not None
+        self._early = b""
+        """What came before the other end was there: uvloop begins to read after connection_made,
+        whatever was paused in it."""
         self._transport: asyncio.Transport | None = None
 
     def join(self, other: End) -> None:
         self._other = other
         if self._transport is None:
             other.abort()
-        else:
-            self.resume()
+            return
+        early, self._early = self._early, b""
+        if early:
+            other.write(early)
+        self.resume()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are of no such class, though they are of its kind.
@@ -111,6 +117,9 @@ class End(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._other is not None:
             self._other.write(data)
+            return
+        self._early += data
+        self.pause()
 
     def eof_received(self) -> bool:
         """Half of the connection goes on."""
