@@ -65,7 +65,7 @@ class Life:
         step = self.step
         assert step is not None
         if step.action == "CreateQueue":
-            self.url, self._handles, self._purged = answer["QueueUrl"], [], False
+            self.url = answer["QueueUrl"]
         elif step.action == "ReceiveMessage":
             found = answer.get("Messages", [])
             assert self.view is not None
@@ -95,6 +95,7 @@ class Life:
             self._handles = []
         if step.action == "DeleteQueue" and view is None:
             self._generation += 1
+            self._handles, self._purged = [], False
         self.view, self.step = view, None
 
     def _steps(self) -> Iterator[Step]:
