@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from cryptography.exceptions import InvalidTag
 
+from ogi.entropy import uuid_of
 from ogi.errors import AwsError
 from ogi.service import Call, Fields, Operation, Ports, Principal, Run, dispatch
 from ogi.storage import Home, Transaction
@@ -337,7 +338,7 @@ class Courier:
             account=delivery.account,
             region=delivery.region,
             principal=delivery.principal,
-            request_id="",
+            request_id=uuid_of(ports.random(16)),
             now=ports.clock.now(),
             seed=ports.random(32),
             trace=delivery.trace,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from ogi import arn as arns
+from ogi.entropy import uuid_of
 from ogi.errors import AwsError, unsupported
 from ogi.http import Request, Response
 from ogi.memo import Memo
@@ -165,9 +166,7 @@ class Call(msgspec.Struct, frozen=True):
 
     def new_id(self) -> str:
         """A random UUID, the same again when the body is run again."""
-        raw = self.run.entropy(16).hex()
-        variant = "89ab"[int(raw[16], 16) & 3]
-        return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-{variant}{raw[17:20]}-{raw[20:]}"
+        return uuid_of(self.run.entropy(16))
 
     def note(self, kind: str, **fields: Any) -> None:
         """Add a hop to the trace; it is shown once the transaction is durable."""

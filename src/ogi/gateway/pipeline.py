@@ -12,7 +12,7 @@ from typing import Any
 from ogi import wire
 from ogi.access import authenticate, payloads, scopes
 from ogi.access.authenticate import Claim, Proved
-from ogi.entropy import entropy
+from ogi.entropy import entropy, uuid_of
 from ogi.errors import AwsError, InternalFailure, unsupported
 from ogi.gateway import console, strangers
 from ogi.gateway.bodies import Disconnected, collect
@@ -53,7 +53,7 @@ class Pipeline:
 
     async def _api(self, request: Request) -> Response:
         ports = self._ports
-        request_id = _uuid()
+        request_id = uuid_of(entropy(16))
         parsed: wire.Parsed | None = None
         codec: wire.Codec | None = None
         try:
@@ -147,11 +147,6 @@ async def _whole(body: Body) -> bytes:
 
 def _path(request: Request) -> str:
     return wire.path_style(request).path
-
-
-def _uuid() -> str:
-    raw = entropy(16).hex()
-    return f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-a{raw[17:20]}-{raw[20:]}"
 
 
 def _trace(header: str, now: float) -> str:

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from ogi.access.sessions import CannotAssume
+from ogi.entropy import uuid_of
 from ogi.errors import AwsError
 from ogi.sandbox import (
     CannotStart,
@@ -225,7 +226,7 @@ def background(ports: Ports, account: str, region: str, trace: str = "") -> Call
         account=account,
         region=region,
         principal=service_principal(roles.PRINCIPAL),
-        request_id="",
+        request_id=uuid_of(ports.random(16)),
         now=ports.clock.now(),
         seed=ports.random(32),
         trace=trace,
