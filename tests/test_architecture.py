@@ -22,7 +22,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("gateway",),
     ("services",),
     ("access", "sandbox", "wire"),
-    ("deliveries", "workers", "chunks"),
+    ("deliveries", "workers", "chunks", "outbound"),
     ("sealing",),
     ("service",),
     ("storage",),
