@@ -10,6 +10,7 @@ from ogi.services.sns import (
     fanout,
     groups,
     postings,
+    statuses,
 )
 from ogi.services.sns.service import SERVICE
 
@@ -24,4 +25,5 @@ __all__ = [
     "fanout",
     "groups",
     "postings",
+    "statuses",
 ]

@@ -9,8 +9,9 @@ import msgspec
 
 from ogi import arn as arns
 from ogi import deliveries
+from ogi.access.authorise import authorise_pass_role
 from ogi.service import Call, Fields
-from ogi.services.sns import pages, subscriptions, topics
+from ogi.services.sns import copies, feedback, pages, subscriptions, topics
 from ogi.services.sns.errors import (
     InvalidParameterException,
     ResourceNotFoundException,
@@ -44,6 +45,7 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     _check_name(name, attributes.get("FifoTopic", "false"))
     made = Topic(name, call.account, call.region, call.arn("sns", name), epoch=call.new_id())
     for attribute, value in attributes.items():
+        _check_pass(tx, call, attribute, value)
         made = topics.with_attribute(made, attribute, value)
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
     found = topics.TABLE.get(tx, call.home, name)
@@ -112,11 +114,18 @@ def get_topic_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, request["TopicArn"])
     name, value = request["AttributeName"], request.get("AttributeValue", "")
+    _check_pass(tx, call, name, value)
     changed = topics.with_attribute(topic, name, value)
     if name == "MaximumMessageSize" and changed.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
         _check_large(tx, topic)
     topics.save(tx, changed)
     return {}
+
+
+def _check_pass(tx: Reader, call: Call, attribute: str, value: str) -> None:
+    """Who has a topic's deliveries logged hands the role for it to SNS (iam:PassRole)."""
+    if value and feedback.is_role(attribute):
+        authorise_pass_role(tx, call, SERVICE, value, copies.PRINCIPAL)
 
 
 def _check_large(tx: Reader, topic: Topic) -> None:

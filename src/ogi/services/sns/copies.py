@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ogi import arn as arns
 from ogi import deliveries
 from ogi.service import Call, Fields
+from ogi.services.sns import statuses, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
+from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
-from ogi.storage import Transaction
+from ogi.storage import Home, Transaction
 
-PRINCIPAL = "sns.amazonaws.com"
+PRINCIPAL = statuses.PRINCIPAL
 
 
 def hand_over(
@@ -29,15 +33,41 @@ def hand_over(
     target = arns.parse(subscription.endpoint)
     assert target is not None
     call = call.in_place(target.account, target.region)
+    service, operation = "sqs", "SendMessage"
+    request = _for_queue(target, subscription, content, envelopes)
+    reference: Fields = {
+        "TopicArn": topic.arn,
+        "SubscriptionArn": subscription.arn,
+        "Endpoint": subscription.endpoint,
+    }
+    if topic.feedback:
+        notice = reference["Notice"] = statuses.notice(topic, subscription, content)
+        if statuses.sampled(call, topic, "sqs"):
+            service, operation = "sns", "send_copy"
+            request = {"Copy": request, "Notice": notice, "Attempt": 0}
     deliveries.hand_over(
-        tx, call, topic.home, "sqs", "SendMessage",
-        _for_queue(target, subscription, content, envelopes), refused=("sns", "undelivered"),
-        reference={
-            "TopicArn": topic.arn,
-            "SubscriptionArn": subscription.arn,
-            "Endpoint": subscription.endpoint,
-        },
+        tx, call, topic.home, service, operation, request, refused=("sns", "undelivered"),
+        reference=reference,
     )  # fmt: skip
+
+
+def _homes_of_copy(call: Call, request: Fields) -> tuple[Home, ...]:
+    notice = request["Notice"]
+    return Home(notice["destination"]), Home(notice["topic_arn"])
+
+
+@SERVICE.duty(home=_homes_of_copy)
+def send_copy(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Give a queue a copy whose success is to be told; raises the queue's refusal."""
+    answer = call.invoke(tx, "sqs", "SendMessage", request["Copy"])
+    topic = topics.look(tx, request["Notice"]["topic_arn"])
+    if topic is not None:
+        told = {"sqsRequestId": call.request_id, "sqsMessageId": answer["MessageId"]}
+        statuses.succeeded(
+            tx, call, topic, topic.home, request["Notice"], attempts=request["Attempt"] + 1,
+            status=200, response=msgspec.json.encode(told).decode(),
+        )  # fmt: skip
+    return {}
 
 
 def queue_url(queue: arns.Arn) -> str:

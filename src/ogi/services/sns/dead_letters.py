@@ -10,7 +10,14 @@ from ogi import arn as arns
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.sns import copies, retries, subscription_attributes, subscriptions, topics
+from ogi.services.sns import (
+    copies,
+    retries,
+    statuses,
+    subscription_attributes,
+    subscriptions,
+    topics,
+)
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Transaction
 
@@ -31,8 +38,12 @@ def undelivered(tx: Transaction, call: Call, report: Fields) -> Fields:
         if wait_s is not None:
             owe_again(tx, call, report, wait_s)
             return {}
-    rest = {k: v for k, v in report["request"].items() if k not in ("QueueUrl", "MessageBody")}
-    body = report["request"]["MessageBody"]
+    reference = report["reference"]
+    if "Notice" in reference:
+        statuses.failed(tx, call, _home(call, report), reference["Notice"], report)
+    copy = report["request"].get("Copy", report["request"])
+    rest = {k: v for k, v in copy.items() if k not in ("QueueUrl", "MessageBody")}
+    body = copy["MessageBody"]
     bury(tx, call, report["reference"], body, rest, report["code"], report["message"])
     return {}
 
@@ -44,11 +55,14 @@ def owe_again(tx: Transaction, call: Call, report: Fields, wait_s: float) -> Non
     endpoint = arns.parse(reference["Endpoint"])
     assert topic is not None and endpoint is not None
     sender = call.as_service(copies.PRINCIPAL, str(topic), topic.account)
+    service, operation, request = "sqs", "SendMessage", report["request"]
+    attempt = report["attempt"] + 1
+    if "Copy" in request:
+        service, operation, request = "sns", "send_copy", {**request, "Attempt": attempt}
     deliveries.post(
         tx, sender.in_place(endpoint.account, endpoint.region), Home(str(topic)),
-        "sqs", "SendMessage", report["request"], due=call.now + wait_s,
-        refused=("sns", "undelivered"), reference=reference,
-        attempt=report["attempt"] + 1,
+        service, operation, request, due=call.now + wait_s, refused=("sns", "undelivered"),
+        reference=reference, attempt=attempt,
     )  # fmt: skip
 
 

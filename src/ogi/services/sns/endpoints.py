@@ -32,8 +32,8 @@ def refused_literal(settings: Settings, parts: SplitResult) -> bool:
     return outbound.refused_literal(settings, settings.sns_networks, parts)
 
 
-async def post(settings: Settings, url: str, headers: list[tuple[str, str]], body: bytes) -> None:
-    """POST once; returns if the endpoint answers 2xx, else raises what came of it."""
+async def post(settings: Settings, url: str, headers: list[tuple[str, str]], body: bytes) -> int:
+    """POST once; the status if the endpoint answers 2xx, else raises what came of it."""
     bounds = outbound.Bounds(settings.sns_http_s_max, settings.sns_networks)
     try:
         answer = await outbound.request(settings, "POST", url, headers, body, bounds)
@@ -43,6 +43,6 @@ async def post(settings: Settings, url: str, headers: list[tuple[str, str]], bod
         raise EndpointFailure(f"The endpoint {error}") from error
     status = answer.status
     if 200 <= status < 300:
-        return
+        return status
     kind = EndpointFailure if status >= 500 or status in RETRIED else EndpointRefusal
     raise kind(f"The endpoint answered {status}")

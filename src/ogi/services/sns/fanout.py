@@ -8,7 +8,7 @@ from __future__ import annotations
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.sns import audiences, contents, copies, postings, topics
+from ogi.services.sns import audiences, contents, copies, postings, statuses, topics
 from ogi.services.sns.audiences import Audience, Cursor
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
@@ -90,5 +90,6 @@ def serve(
         if subscription.protocol == "sqs":
             copies.hand_over(tx, sender, topic, subscription, content, envelopes)
         else:
-            postings.owe(tx, call, topic, subscription, sealed)
+            notice = statuses.notice(topic, subscription, content) if topic.feedback else None
+            postings.owe(tx, call, topic, subscription, sealed, notice=notice)
     return cursor_after, len(page)

@@ -7,6 +7,10 @@ docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html#http-header
 
 from __future__ import annotations
 
+from http.client import responses
+
+import msgspec
+
 from ogi import arn as arns
 from ogi import deliveries
 from ogi.errors import AwsError
@@ -20,6 +24,7 @@ from ogi.services.sns import (
     envelopes,
     gates,
     retries,
+    statuses,
     subscriptions,
     topics,
 )
@@ -44,15 +49,19 @@ def owe(
     subscription: Subscription,
     sealed: bytes,
     *,
-    wait_s: float = 0.0,
-    attempt: int = 0,
+    notice: Fields | None = None,
 ) -> None:
-    """Owe a published message to an endpoint or a function. `call` is the publisher's."""
-    _post(
-        tx, call, topic.home, "invoke_function" if subscription.protocol == "lambda" else _HTTP,
-        {"TopicArn": topic.arn, "SubscriptionArn": subscription.arn, "Sealed": sealed},
-        wait_s, attempt,
-    )  # fmt: skip
+    """Owe a published message to an endpoint or a function. `call` is the publisher's.
+
+    notice: what the record of the delivery's status says of the message, if one may be wanted.
+    """
+    request: Fields = {
+        "TopicArn": topic.arn, "SubscriptionArn": subscription.arn, "Sealed": sealed,
+    }  # fmt: skip
+    if notice is not None:
+        request["Notice"] = notice
+    duty = "invoke_function" if subscription.protocol == "lambda" else _HTTP
+    _post(tx, call, topic.home, duty, request, 0.0, 0)
 
 
 def post_confirmation(
@@ -70,6 +79,8 @@ def post_confirmation(
 def _post(
     tx: Transaction, call: Call, home: Home, duty: str, request: Fields, wait_s: float, attempt: int
 ) -> None:
+    if attempt:
+        request = {**request, "Attempt": attempt}
     deliveries.post(
         tx, call, home, "sns", duty, request, due=call.now + wait_s, attempt=attempt,
         refused=("sns", "unposted"), reference={"Home": str(home), "Duty": duty},
@@ -98,8 +109,10 @@ async def post_to_endpoint(call: Call, request: Fields) -> Fields:
     subscription, policy, headers, body = ready
     gate = gates.of(call.ports.store)
     with gate.enter(subscription.arn, call.now, policy.per_second):
-        await endpoints.post(call.ports.settings, subscription.endpoint, headers, body)
+        status = await endpoints.post(call.ports.settings, subscription.endpoint, headers, body)
     call.note("sns.posted", subscription=subscription.arn, endpoint=subscription.endpoint)
+    if "Notice" in request:
+        await _succeeded(call, request, status, responses.get(status, ""))
     return {}
 
 
@@ -127,7 +140,24 @@ async def invoke_function(call: Call, request: Fields) -> Fields:
         "lambda", "Invoke",
         {"FunctionName": str(function), "InvocationType": "Event", "Payload": event},
     )  # fmt: skip
+    if "Notice" in request:
+        told = msgspec.json.encode({"lambdaRequestId": call.request_id}).decode()
+        await _succeeded(call, request, 202, told)
     return {}
+
+
+async def _succeeded(call: Call, request: Fields, status: int, response: str) -> None:
+    """Owe the record of a success, if the lot falls on this one."""
+
+    def body(tx: Transaction, running: Call) -> None:
+        topic = topics.look(tx, request["TopicArn"])
+        if topic is not None and statuses.sampled(running, topic, request["Notice"]["protocol"]):
+            statuses.succeeded(
+                tx, running, topic, topic.home, request["Notice"],
+                attempts=request.get("Attempt", 0) + 1, status=status, response=response,
+            )  # fmt: skip
+
+    await call.transact(body, Home(request["TopicArn"]))
 
 
 def _found(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
@@ -197,6 +227,8 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
         if wait_s is not None:
             _post(tx, call, home, duty, request, wait_s, attempt + 1)
             return {}
+    if "Notice" in request:
+        statuses.failed(tx, call, home, request["Notice"], report)
     if "Sealed" not in request:
         return {}  # A confirmation: whoever subscribes again is asked again.
     try:

@@ -11,7 +11,7 @@ from ogi import arn as arns
 from ogi.access import policy as policies
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
-from ogi.services.sns import delivery_policies
+from ogi.services.sns import delivery_policies, feedback
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
@@ -53,6 +53,8 @@ class Topic(msgspec.Struct, frozen=True):
     content_based_deduplication: bool = False
     throughput_scope: str = "Topic"
     """What a deduplication id is compared with: all of the topic, or its own group."""
+    feedback: dict[str, str] = {}
+    """The attributes of delivery status logging; empty: nothing is logged."""
 
     @property
     def fifo(self) -> bool:
@@ -196,9 +198,10 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
             return change(topic, delivery_policy=value)
         case "TracingConfig" | "ArchivePolicy":
             raise unsupported(f"the topic attribute {name}")
-    if name.endswith(("FeedbackRoleArn", "FeedbackSampleRate")):
-        raise unsupported(f"the topic attribute {name}")
-    raise InvalidParameterException.of("AttributeName")
+    told = feedback.changed(topic.feedback, name, value, topic.account)
+    if told is None:
+        raise InvalidParameterException.of("AttributeName")
+    return change(topic, feedback=told)
 
 
 def _message_bytes_max(value: str) -> int:
@@ -231,6 +234,7 @@ def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
         "EffectiveDeliveryPolicy": msgspec.json.encode(
             delivery_policies.shown_of_topic(topic.delivery_policy)
         ).decode(),
+        **topic.feedback,
     }
     if topic.delivery_policy:
         found["DeliveryPolicy"] = topic.delivery_policy

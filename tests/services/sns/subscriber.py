@@ -1,0 +1,69 @@
+"""A real HTTP server that subscribes, and does with each request what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+from ogi.service import ANONYMOUS
+from tests.services.sns.conftest import Client
+
+
+class Subscriber:
+    """`answers` says what it does with each request, the last one for ever."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+        self.requests: list[tuple[dict[str, str], str]] = []
+        self.answers: list[str] = ["200 OK"]
+        self.released = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        lines = head.split("\r\n")[1:-2]
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
+        body = (await reader.readexactly(int(headers["content-length"]))).decode()
+        self.requests.append((headers, body))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer == "hang":
+            await self.released.wait()
+        elif answer != "reset":
+            writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+            await writer.drain()
+        writer.close()
+
+    def bodies(self, kind: str = "Notification") -> list[str]:
+        return [b for h, b in self.requests if h["x-amz-sns-message-type"] == kind]
+
+    async def subscribe(self, sns: Client, topic: str, **attributes: str) -> str:
+        """The ARN of a subscription that it confirmed by the link in the message that it got."""
+        await sns.subscribe(
+            TopicArn=topic, Protocol="http", Endpoint=self.url, Attributes=attributes
+        )
+        await sns.world.deliver()
+        return await self.visit(sns, "SubscriptionConfirmation")
+
+    async def visit(self, sns: Client, kind: str) -> str:
+        """The ARN that the newest message of this kind leads to."""
+        link = json.loads(self.bodies(kind)[-1])["SubscribeURL"]
+        query = parse_qs(urlsplit(link).query)
+        confirmed = await sns.world.call_as(
+            sns.world.caller(ANONYMOUS), "sns", "ConfirmSubscription",
+            TopicArn=query["TopicArn"][0], Token=query["Token"][0],
+        )  # fmt: skip
+        arn: str = confirmed["SubscriptionArn"]
+        return arn
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Subscriber]:
+    made = Subscriber()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
+    async with server:
+        yield made
+        made.released.set()
+        await asyncio.sleep(0)
