@@ -4,12 +4,14 @@ from ogi.services.sns import (
     api,
     api_subscriptions,
     api_topics,
+    archives,
     certificates,
     confirmations,
     dead_letters,
     fanout,
     groups,
     postings,
+    replays,
     statuses,
 )
 from ogi.services.sns.service import SERVICE
@@ -19,11 +21,13 @@ __all__ = [
     "api",
     "api_subscriptions",
     "api_topics",
+    "archives",
     "certificates",
     "confirmations",
     "dead_letters",
     "fanout",
     "groups",
     "postings",
+    "replays",
     "statuses",
 ]

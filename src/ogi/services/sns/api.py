@@ -8,7 +8,7 @@ import msgspec
 
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields
-from ogi.services.sns import certificates, contents, fanout, groups, topics
+from ogi.services.sns import archives, certificates, contents, fanout, groups, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.errors import (
     BatchEntryIdsNotDistinctException,
@@ -102,6 +102,8 @@ def _publish_in_order(tx: Transaction, call: Call, topic: Topic, content: Conten
     _note(call, topic, content)
     groups.remember(tx, call, topic, content)
     groups.join(tx, call, topic, content, sealed)
+    if topic.archive is not None:
+        archives.keep(tx, topic, topic.archive, content, sealed)
     return {"MessageId": content.id, "SequenceNumber": content.sequence}
 
 

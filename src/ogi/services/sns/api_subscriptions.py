@@ -9,6 +9,7 @@ from ogi.service import Call, Fields
 from ogi.services.sns import (
     confirmations,
     pages,
+    replays,
     subscribing,
     subscription_attributes,
     subscriptions,
@@ -105,7 +106,12 @@ def get_subscription_attributes(tx: Reader, call: Call, request: Fields) -> Fiel
 def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic, found = _owned(tx, call, request, "SetSubscriptionAttributes")
     name, value = request["AttributeName"], request.get("AttributeValue", "")
-    subscriptions.save(tx, topic, subscription_attributes.changed(found, {name: value}), found)
+    made = subscription_attributes.changed(found, {name: value})
+    if name == "ReplayPolicy":
+        # Also where the policy is the one that is there: "Starting a replay will replace the
+        # existing replay" (message-archiving-and-replay-subscriber).
+        made = replays.begin(tx, call, topic, made)
+    subscriptions.save(tx, topic, made, found)
     return {}
 
 

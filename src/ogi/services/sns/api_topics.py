@@ -11,9 +11,10 @@ from ogi import arn as arns
 from ogi import deliveries
 from ogi.access.authorise import authorise_pass_role
 from ogi.service import Call, Fields
-from ogi.services.sns import copies, feedback, pages, subscriptions, topics
+from ogi.services.sns import archives, copies, feedback, pages, replays, subscriptions, topics
 from ogi.services.sns.errors import (
     InvalidParameterException,
+    InvalidStateException,
     ResourceNotFoundException,
     TagLimitExceededException,
 )
@@ -50,7 +51,7 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
     found = topics.TABLE.get(tx, call.home, name)
     if found is None:
-        topics.save(tx, made)
+        topics.save(tx, archives.changed(tx, call, None, made))
         return {"TopicArn": made.arn}
     asked = found
     for attribute, value in attributes.items():
@@ -80,6 +81,12 @@ def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.look(tx, request["TopicArn"])
     if topic is None:
         return {}  # Idempotent, says the action's page.
+    if topic.archive is not None:
+        # message-archiving-and-replay-topic-owner: "you can not delete a topic with ..."
+        raise InvalidStateException(
+            "A topic with an active message archive policy can not be deleted: the policy must be"
+            " deactivated first"
+        )
     topics.TABLE.delete(tx, topic.control, topic.name)
     topics.COUNTS.delete(tx, topic.control, topic.name)
     deliveries.post(
@@ -107,7 +114,8 @@ def sweep_subscriptions(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, reads=True)
 def get_topic_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
-    return {"Attributes": topics.attributes(tx, topics.find(tx, call, request["TopicArn"]))}
+    topic = topics.find(tx, call, request["TopicArn"])
+    return {"Attributes": {**topics.attributes(tx, topic), **archives.shown(call, topic)}}
 
 
 @SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
@@ -118,6 +126,10 @@ def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields
     changed = topics.with_attribute(topic, name, value)
     if name == "MaximumMessageSize" and changed.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
         _check_large(tx, topic)
+    if name == "ArchivePolicy":
+        changed = archives.changed(tx, call, topic.archive, changed)
+        if changed.archive is None:
+            replays.release(tx, topic)
     topics.save(tx, changed)
     return {}
 

@@ -59,9 +59,15 @@ class Audience:
             limit -= len(rows)
         return found, None
 
+    def wants(self, subscription: Subscription) -> bool:
+        """Whether the filter of a subscription, if it has one, lets the message through."""
+        return not subscription.filter_policy or self._matches(filter_of(subscription))
+
     def _gets(self, subscription: Subscription, bucket: str) -> bool:
         if subscription.pending or subscription.epoch != self._topic.epoch:
             return False
+        if subscription.live_after and int(self._content.sequence[1:]) <= subscription.live_after:
+            return False  # A replay has brought it.
         if not subscription.filter_policy:
             return True
         filter = filter_of(subscription)

@@ -12,7 +12,7 @@ import msgspec
 from ogi import arn as arns
 from ogi import deliveries
 from ogi.service import Call, Fields
-from ogi.services.sns import copies, envelopes, postings, subscriptions, topics
+from ogi.services.sns import copies, envelopes, postings, replays, subscriptions, topics
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
@@ -97,5 +97,7 @@ def confirm(
     confirmed = msgspec.structs.replace(
         found, pending=False, authenticated=authenticated, locked=locked
     )
+    if confirmed.replay is not None:
+        confirmed = replays.begin(tx, call, topic, confirmed)
     subscriptions.save(tx, topic, confirmed, found)
     return confirmed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from ogi import arn as arns
@@ -16,6 +18,8 @@ from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Transaction
 
 PRINCIPAL = statuses.PRINCIPAL
+ATTRIBUTES_MAX = 10
+"""What SQS takes on one message."""
 
 
 def hand_over(
@@ -25,16 +29,19 @@ def hand_over(
     subscription: Subscription,
     content: Content,
     envelopes: Envelopes,
+    replay: str = "",
 ) -> None:
     """Give a queue its copy in this transaction where that is possible, else owe it.
 
-    `call` is the service acting for the topic.
+    `call` is the service acting for the topic. replay: the number of the replay that gives it.
     """
     target = arns.parse(subscription.endpoint)
     assert target is not None
     call = call.in_place(target.account, target.region)
     service, operation = "sqs", "SendMessage"
     request = _for_queue(target, subscription, content, envelopes)
+    if replay:
+        _mark(request, subscription, content, replay)
     reference: Fields = {
         "TopicArn": topic.arn,
         "SubscriptionArn": subscription.arn,
@@ -68,6 +75,20 @@ def send_copy(tx: Transaction, call: Call, request: Fields) -> Fields:
             status=200, response=msgspec.json.encode(told).decode(),
         )  # fmt: skip
     return {}
+
+
+def _mark(request: Fields, subscription: Subscription, content: Content, replay: str) -> None:
+    """A copy out of the archive says so, and is no duplicate of the first one.
+
+    A FIFO queue would drop what has an id of the last five minutes, so each replay has ids of its
+    own: they are the same again where a page of it is handed over again.
+    """
+    if "MessageDeduplicationId" in request:
+        name = f"{replay}/{content.id}"
+        request["MessageDeduplicationId"] = hashlib.sha256(name.encode()).hexdigest()
+    if subscription.raw and len(content.attributes) < ATTRIBUTES_MAX:
+        told = {"DataType": "String", "StringValue": "true"}
+        request["MessageAttributes"] = {**request.get("MessageAttributes", {}), "Replayed": told}
 
 
 def queue_url(queue: arns.Arn) -> str:

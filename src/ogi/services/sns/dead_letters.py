@@ -21,8 +21,6 @@ from ogi.services.sns import (
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Transaction
 
-ATTRIBUTES_MAX = 10
-"""What SQS takes on one message."""
 ERROR_CHARS_MAX = 1024
 
 
@@ -87,7 +85,7 @@ def bury(
         return
     attributes = dict(rest.get("MessageAttributes", {}))
     told = {"RequestID": call.new_id(), "ErrorCode": code, "ErrorMessage": reason}
-    if len(attributes) + len(told) <= ATTRIBUTES_MAX:
+    if len(attributes) + len(told) <= copies.ATTRIBUTES_MAX:
         for name, value in told.items():
             text = value[:ERROR_CHARS_MAX] or "-"
             attributes[name] = {"DataType": "String", "StringValue": text}

@@ -75,11 +75,15 @@ def _lines(fields: Fields) -> str:
 class Envelopes:
     """The envelopes of one message: signed once for all subscribers who get the same text."""
 
-    def __init__(self, tx: Reader, call: Call, topic: Topic, content: Content) -> None:
+    def __init__(
+        self, tx: Reader, call: Call, topic: Topic, content: Content, replayed: bool = False
+    ) -> None:
         self._tx = tx
         self._call = call
         self._topic = topic
         self._content = content
+        self.replayed = replayed
+        """Out of the topic's archive."""
         self._heads: dict[str, Fields] = {}
         self._around: dict[str, tuple[str, str]] = {}
 
@@ -95,6 +99,8 @@ class Envelopes:
             before = f'{{\n{_lines(self._signed(protocol))},\n  "UnsubscribeURL" : "'
             attributes = self._content.attributes
             more = ",\n" + _lines({"MessageAttributes": self._attributes()}) if attributes else ""
+            if self.replayed:
+                more += ",\n" + _lines({"Replayed": True})
             around = self._around[text] = (before, f'"{more}\n}}')
         return around
 

@@ -29,6 +29,10 @@ class InvalidParameterValueException(AwsError):
     """A message attribute's value does not fit its type."""
 
 
+class InvalidStateException(AwsError):
+    """The specified state is not a valid state."""
+
+
 class TagLimitExceededException(AwsError):
     """Could not complete request: tag quota of per resource exceeded"""
 

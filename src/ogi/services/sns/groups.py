@@ -61,6 +61,12 @@ def next_sequence(tx: Transaction, topic: Topic) -> str:
     return f"1{new.number:019d}"
 
 
+def last_number(tx: Reader, topic: Topic) -> int:
+    """The sequence number of what was published last; 0 if nothing was."""
+    last = LAST.get(tx, topic.home)
+    return 0 if last is None else last.number
+
+
 def duplicate_of(tx: Reader, call: Call, topic: Topic, content: Content) -> Seen | None:
     """The message of the last five minutes of which this is a duplicate."""
     now_ms, name = int(call.now * 1000), _name(topic, content)

@@ -10,6 +10,7 @@ from ogi.service import Call
 from ogi.services.sns import (
     confirmations,
     endpoints,
+    replays,
     subscription_attributes,
     subscriptions,
     topics,
@@ -66,6 +67,8 @@ def subscribe(
     if _must_confirm(call, protocol, endpoint):
         pending = msgspec.structs.replace(made, pending=True, authenticated=False)
         made = confirmations.ask(tx, call, topic, pending)
+    if made.replay is not None:
+        made = replays.begin(tx, call, topic, made)
     subscriptions.save(tx, topic, made)
     return made
 

@@ -12,7 +12,7 @@ import msgspec
 
 from ogi import arn as arns
 from ogi.errors import unsupported
-from ogi.services.sns import delivery_policies, filters
+from ogi.services.sns import archive_policies, delivery_policies, filters
 from ogi.services.sns.conditions import FilterError
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.subscriptions import Subscription
@@ -46,7 +46,14 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
                 )
             delivery_policies.of("", value)
             subscription = msgspec.structs.replace(subscription, delivery_policy=value)
-        elif name in ("ReplayPolicy", "SubscriptionRoleArn"):
+        elif name == "ReplayPolicy":
+            if not subscription.topic_name.endswith(".fifo"):
+                raise InvalidParameterException.of(
+                    "ReplayPolicy", "Replay is for subscriptions of FIFO topics only"
+                )
+            replay = archive_policies.replay(subscription.replay, value)
+            subscription = msgspec.structs.replace(subscription, replay=replay)
+        elif name == "SubscriptionRoleArn":
             raise unsupported(f"the subscription attribute {name}")
         else:
             raise InvalidParameterException.of("AttributeName")
@@ -75,6 +82,9 @@ def shown(topic: Topic, subscription: Subscription) -> dict[str, str]:
     if subscription.filter_policy:
         found["FilterPolicy"] = subscription.filter_policy
         found["FilterPolicyScope"] = subscription.filter_scope
+    if subscription.replay is not None:
+        found["ReplayPolicy"] = subscription.replay.policy
+        found["ReplayStatus"] = subscription.replay.status
     if subscription.redrive_policy:
         found["RedrivePolicy"] = subscription.redrive_policy
     if subscription.delivery_policy:

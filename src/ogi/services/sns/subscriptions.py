@@ -8,6 +8,7 @@ import msgspec
 
 from ogi import arn as arns
 from ogi.services.sns import filters, topics
+from ogi.services.sns.archive_policies import Replay
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.services.sns.filters import Filter
 from ogi.services.sns.topics import Topic
@@ -43,6 +44,9 @@ class Subscription(msgspec.Struct, frozen=True):
     token_until: float = 0.0
     locked: bool = False
     """Only a signed request ends it (AuthenticateOnUnsubscribe)."""
+    replay: Replay | None = None
+    live_after: int = 0
+    """The number of the last message of a FIFO topic that a replay has brought."""
 
     @property
     def control(self) -> Home:
@@ -122,7 +126,7 @@ def _count(
         if one is None:
             continue
         changes["pending" if one.pending else "confirmed"] += by
-        if _buckets(one) != (EVERYBODY,):
+        if one.filter_policy and _buckets(one) not in ((), (EVERYBODY,)):
             changes["of_bodies" if one.filter_scope == filters.BODY else "of_attributes"] += by
     if made is None:
         changes["deleted"] = 1
@@ -142,6 +146,9 @@ def forget(tx: Transaction, gone: Subscription) -> None:
 
 
 def _buckets(subscription: Subscription) -> tuple[str, ...]:
+    """Where a fan-out finds it; nowhere, while it is replayed to."""
+    if subscription.replay is not None and subscription.replay.held:
+        return ()
     if not subscription.filter_policy:
         return (EVERYBODY,)
     return filter_of(subscription).tokens or (EVERYBODY,)

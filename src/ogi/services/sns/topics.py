@@ -11,7 +11,8 @@ from ogi import arn as arns
 from ogi.access import policy as policies
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
-from ogi.services.sns import delivery_policies, feedback
+from ogi.services.sns import archive_policies, delivery_policies, feedback
+from ogi.services.sns.archive_policies import Archive
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
@@ -26,6 +27,8 @@ MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
 SUBSCRIPTIONS_OF_LARGE_MAX = 100
 """A topic that takes messages over 256 KiB has at most so many subscriptions, all of them of these
 protocols (docs: API_SetTopicAttributes)."""
+SUBSCRIPTIONS_OF_FIFO_MAX = 100
+"""docs.aws.amazon.com/general/latest/gr/sns.html"""
 PROTOCOLS_OF_LARGE = frozenset(("sqs", "lambda", "firehose"))
 
 _OWNER_ACTIONS = [
@@ -55,6 +58,8 @@ class Topic(msgspec.Struct, frozen=True):
     """What a deduplication id is compared with: all of the topic, or its own group."""
     feedback: dict[str, str] = {}
     """The attributes of delivery status logging; empty: nothing is logged."""
+    archive: Archive | None = None
+    """Of FIFO topics only."""
 
     @property
     def fifo(self) -> bool:
@@ -196,7 +201,9 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
         case "DeliveryPolicy":
             delivery_policies.of(value, "")
             return change(topic, delivery_policy=value)
-        case "TracingConfig" | "ArchivePolicy":
+        case "ArchivePolicy" if topic.fifo:
+            return change(topic, archive=archive_policies.archive(topic.archive, value))
+        case "TracingConfig":
             raise unsupported(f"the topic attribute {name}")
     told = feedback.changed(topic.feedback, name, value, topic.account)
     if told is None:
