@@ -47,11 +47,12 @@ class Principal(msgspec.Struct, frozen=True):
     """Who asks. `arn` is what policies and CloudTrail would name."""
 
     kind: str
-    """`user`, `role` (an assumed role's session), `root`, `service`, `federated`, `anonymous`."""
+    """`user`, `role` (an assumed role's session), `root`, `service`, `federated`, `anonymous`,
+    `web-identity` (the holder of an OIDC provider's token)."""
     account: str
-    """Twelve digits; '' for a service and for anonymous."""
+    """Twelve digits; '' for a service, for web identities and for anonymous."""
     arn: str
-    """A service's is its principal name: `sns.amazonaws.com`."""
+    """A service's is its principal name: `sns.amazonaws.com`; a web identity's its provider's."""
     id: str = ""
     """aws:userid: `AIDA...`, `AROA...:session`, the account for root."""
     role_arn: str = ""

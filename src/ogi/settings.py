@@ -42,3 +42,11 @@ class Settings:
         " and metadata addresses.",
     )
     sns_http_s_max: float = knob(15.0, "Seconds in which an HTTP/S subscriber must answer.")
+    oidc_networks: str = knob(
+        "",
+        "Networks where issuers of web identity tokens may be: 10.0.0.0/8,...; empty: all but"
+        " link-local and metadata addresses.",
+    )
+    oidc_http: bool = knob(
+        False, "Take OIDC providers with an http:// URL, for issuers on this machine."
+    )

@@ -96,7 +96,10 @@ def start(folder: Path, *options: str) -> Server:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all stories; each uses names of its own."""
-    running = start(tmp_path_factory.mktemp("server"), "--ephemeral", "--credentials", "test:test")
+    running = start(
+        tmp_path_factory.mktemp("server"), "--ephemeral", "--credentials", "test:test",
+        "--oidc-http",
+    )  # fmt: skip
     yield running
     code = running.stop()
     assert code == 0, running.log.read_text()

@@ -84,7 +84,7 @@ def _texts(value: Any) -> list[str]:
 
 def _principal_arn(asked: Asked) -> str | None:
     principal = asked.principal
-    if principal.kind in ("service", "anonymous"):
+    if principal.kind in ("service", "anonymous", "web-identity"):
         return None
     return principal.role_arn if principal.kind == "role" else principal.arn
 

@@ -53,6 +53,8 @@ class Principals:
             return Named.DIRECTLY if self._lists_service(principal.arn, region) else Named.NOT
         if principal.kind == "anonymous":
             return Named.NOT
+        if principal.kind == "web-identity":
+            return Named.DIRECTLY if principal.arn in self.federated else Named.NOT
         if principal.arn in self.arns or principal.id in self.arns:
             return Named.DIRECTLY
         if principal.kind == "root" and principal.account in self.accounts:
@@ -81,6 +83,8 @@ class Principals:
             return True
         if principal.kind == "service":
             return self._lists_service(principal.arn, region)
+        if principal.kind == "web-identity":
+            return principal.arn in self.federated
         if principal.kind == "anonymous" or principal.account not in self.accounts:
             return False
         if principal.kind == "root":

@@ -48,6 +48,8 @@ def _path(**rest: Any) -> click.Path:
     help=_HELP["function_network"],
 )  # fmt: skip
 @click.option("--endpoint", metavar="URL", default="", help=_HELP["endpoint"])
+@click.option("--oidc-http", is_flag=True, help=_HELP["oidc_http"])
+@click.option("--oidc-networks", metavar="CIDR,...", default="", help=_HELP["oidc_networks"])
 @click.option("--log-level", default="WARNING", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def serve(log_level: str, **options: Any) -> None:

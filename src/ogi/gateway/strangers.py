@@ -38,8 +38,11 @@ def check_operation(operation: Operation, request: Request) -> None:
 
 
 def refusal(service: Service, request: Request, error: AwsError) -> AwsError:
-    """Why a stranger is refused: what he lacks is a signature; S3 alone says that access is."""
-    if service.name == "s3" or not isinstance(error, service.denied):
+    """Why a stranger is refused: what he lacks is a signature; S3 alone says that access is.
+
+    Who brings a foreign token to STS is no stranger any more when the role's trust refuses him.
+    """
+    if service.name in ("s3", "sts") or not isinstance(error, service.denied):
         return error
     return _missing(service, request)
 

@@ -20,7 +20,7 @@ from ogi.access.identities import (
     User,
 )
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, groups, holders, pages, policies, roles, users
+from ogi.services.iam import entities, groups, holders, pages, policies, providers, roles, users
 from ogi.services.iam.errors import EntityAlreadyExistsException, NoSuchEntityException
 from ogi.services.iam.service import SERVICE, home
 from ogi.storage import CONTROL, Reader, Transaction
@@ -104,7 +104,7 @@ def get_account_summary(tx: Reader, call: Call, request: Fields) -> Fields:
         "MFADevices": 0,
         "MFADevicesInUse": 0,
         "AccountMFAEnabled": 0,
-        "Providers": 0,
+        "Providers": len(providers.held(tx, account)),
         "ServerCertificates": 0,
     }
     return {"SummaryMap": summary}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from ogi.access import grants, identities, managed, trusts
@@ -187,6 +188,21 @@ def with_tags(old: Mapping[str, str], added: list[dict[str, str]]) -> dict[str, 
     if len(tags) > TAGS_MAX:
         raise LimitExceededException("The number of tags has reached the maximum limit.")
     return tags
+
+
+def tag_keys(request: Fields, held: Mapping[str, str]) -> dict[str, Any]:
+    """The condition keys of the request's tags, and of those that the entity has.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
+    """
+    given = request.get("Tags", [])
+    keys: dict[str, Any] = {f"aws:RequestTag/{tag['Key']}": tag["Value"] for tag in given}
+    names = [tag["Key"] for tag in given] or request.get("TagKeys", [])
+    if names:
+        keys["aws:TagKeys"] = names
+    for name, value in held.items():
+        keys[f"aws:ResourceTag/{name}"] = keys[f"iam:ResourceTag/{name}"] = value
+    return keys
 
 
 def show_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

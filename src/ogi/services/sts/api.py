@@ -6,30 +6,23 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
-from ogi.access import grants, identities, policy, sessions
+from ogi.access import identities, sessions
 from ogi.access.credentials import mint_session
-from ogi.access.grammar import check_identity
 from ogi.access.identities import Role
 from ogi.service import Call, Fields, Principal
-from ogi.services.sts.errors import (
-    AccessDenied,
-    MalformedPolicyDocumentException,
-    PackedPolicyTooLargeException,
-    ValidationError,
+from ogi.services.sts.errors import AccessDenied, ValidationError
+from ogi.services.sts.limits import (
+    TRANSITIVE,
+    role_duration_s,
+    session_policies,
+    tags_of,
+    with_packed,
 )
 from ogi.services.sts.service import SERVICE
 from ogi.storage import CONTROL, Reader
 
-ROLE_S_DEFAULT = 3600
-CHAINED_S_MAX = 3600
-"""Of a role that was assumed by a role."""
 USER_S_DEFAULT = 43_200
 ROOT_S_MAX = 3600
-POLICY_CHARACTERS_MAX = 2048
-"""Of all session policies and ARNs together, as their plain text (quotas page of IAM)."""
-TAGS_MAX = 50
-TRANSITIVE = "ogi:TransitiveTags"
-"""The tag keys of a session that are handed on when it assumes a further role."""
 
 
 @SERVICE.operation(open=True, reads=True)
@@ -55,7 +48,7 @@ def _assume_keys(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
     source = _source_identity(call, request)
     if source:
         keys["sts:SourceIdentity"] = source
-    tags = _tags(request)
+    tags = tags_of(request)
     if tags:
         keys["aws:TagKeys"] = list(tags)
         keys.update((f"aws:RequestTag/{key}", value) for key, value in tags.items())
@@ -87,10 +80,10 @@ def assume_role(tx: Reader, call: Call, request: Fields) -> Fields:
             f"on resource: {arn}"
         )
     chained = call.principal.kind == "role"
-    duration_s = _role_duration_s(request, role, chained)
+    duration_s = role_duration_s(request, role, chained)
     tags, transitive = _session_tags(call, request, role)
     _may_set(tx, call, role, request, tags)
-    policies = _session_policies(tx, role.account, request)
+    policies = session_policies(tx, role.account, request)
     principal = sessions.principal_of(role, name, policies, tags)
     context: dict[str, Any] = {}
     source = _source_identity(call, request)
@@ -105,28 +98,12 @@ def assume_role(tx: Reader, call: Call, request: Fields) -> Fields:
     }
     if source:
         answer["SourceIdentity"] = source
-    return _with_packed(answer, policies, tags)
-
-
-def _role_duration_s(request: Fields, role: Role, chained: bool) -> int:
-    asked: int | None = request.get("DurationSeconds")
-    if asked is None:
-        return ROLE_S_DEFAULT
-    if chained and asked > CHAINED_S_MAX:
-        raise ValidationError(
-            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
-            "by role chaining"
-        )
-    if asked > role.max_session_s:
-        raise ValidationError(
-            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
-        )
-    return asked
+    return with_packed(answer, policies, tags)
 
 
 def _session_tags(call: Call, request: Fields, role: Role) -> tuple[dict[str, str], list[str]]:
     """The session's tags: those of the chain that are transitive, then the request's."""
-    tags = _tags(request)
+    tags = tags_of(request)
     transitive = list(request.get("TransitiveTagKeys", []))
     inherited = list(call.context.get(TRANSITIVE, []))
     held = dict(call.principal.tags)
@@ -179,8 +156,8 @@ def get_federation_token(tx: Reader, call: Call, request: Fields) -> Fields:
     duration_s = request.get("DurationSeconds", _user_duration_s(caller))
     if caller.kind == "root":
         duration_s = min(duration_s, ROOT_S_MAX)
-    policies = _session_policies(tx, caller.account, request)
-    tags = _tags(request)
+    policies = session_policies(tx, caller.account, request)
+    tags = tags_of(request)
     arn = _on_federated(tx, call, request)
     principal = Principal(
         kind="federated",
@@ -197,7 +174,7 @@ def get_federation_token(tx: Reader, call: Call, request: Fields) -> Fields:
         "Credentials": minted.fields,
         "FederatedUser": {"FederatedUserId": principal.id, "Arn": arn},
     }
-    return _with_packed(answer, policies, tags)
+    return with_packed(answer, policies, tags)
 
 
 _NO_PERMISSIONS = (
@@ -214,49 +191,6 @@ def _long_term(call: Call, operation: str) -> Principal:
 
 def _user_duration_s(caller: Principal) -> int:
     return ROOT_S_MAX if caller.kind == "root" else USER_S_DEFAULT
-
-
-# -- what sessions are limited and marked by ------------------------------------------------------
-
-
-def _session_policies(tx: Reader, account: str, request: Fields) -> tuple[str, ...]:
-    """Documents and ARNs, checked."""
-    found: list[str] = []
-    if "Policy" in request:
-        try:
-            check_identity(policy.compile(request["Policy"]))
-        except policy.PolicySyntax as error:
-            raise MalformedPolicyDocumentException(str(error)) from None
-        found.append(request["Policy"])
-    for entry in request.get("PolicyArns", []):
-        arn = entry.get("arn", "")
-        if grants.document_of(tx, arn) is None or identities.account_in(arn) not in (
-            "aws", account,
-        ):  # fmt: skip
-            raise ValidationError(f"Policy {arn} does not exist or is not attachable.")
-        found.append(arn)
-    if sum(map(len, found)) > POLICY_CHARACTERS_MAX:
-        raise PackedPolicyTooLargeException(
-            "The total packed size of session policies and session tags combined was too large."
-        )
-    return tuple(found)
-
-
-def _tags(request: Fields) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for tag in request.get("Tags", []):
-        if tag["Key"].lower() in {key.lower() for key in tags}:
-            raise ValidationError("Duplicate session tag keys found.")
-        tags[tag["Key"]] = tag["Value"]
-    return tags
-
-
-def _with_packed(answer: Fields, policies: tuple[str, ...], tags: dict[str, str]) -> Fields:
-    """PackedPolicySize: percent of what policies and tags may take."""
-    if policies or tags:
-        size = sum(map(len, policies)) + sum(len(k) + len(v) for k, v in tags.items())
-        answer["PackedPolicySize"] = max(1, min(100, size * 100 // POLICY_CHARACTERS_MAX))
-    return answer
 
 
 # -- keys -----------------------------------------------------------------------------------------

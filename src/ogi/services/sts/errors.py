@@ -25,3 +25,24 @@ class ValidationError(AwsError):
 
 class NoSuchEntity(AwsError):
     status = 404
+
+
+# -- web identity tokens --------------------------------------------------------------------------
+
+
+class InvalidIdentityTokenException(AwsError):
+    """The web identity token that was passed could not be validated by AWS. Get a new identity \
+token from the identity provider and then retry the request."""
+
+
+class ExpiredTokenException(AwsError):
+    pass
+
+
+class IDPCommunicationErrorException(AwsError):
+    """The request could not be fulfilled because the identity provider (IDP) that was asked to \
+verify the incoming identity token could not be reached."""
+
+
+class IDPRejectedClaimException(AwsError):
+    pass

@@ -1,0 +1,102 @@
+"""What sessions are limited and marked by: policies, tags, how long they last.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html#reference_iam-quotas-entity-length
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ogi.access import grants, identities, policy
+from ogi.access.grammar import check_identity
+from ogi.access.identities import Role
+from ogi.service import Fields
+from ogi.services.sts.errors import (
+    MalformedPolicyDocumentException,
+    PackedPolicyTooLargeException,
+    ValidationError,
+)
+from ogi.storage import Reader
+
+ROLE_S_DEFAULT = 3600
+CHAINED_S_MAX = 3600
+"""Of a role that was assumed by a role."""
+POLICY_CHARACTERS_MAX = 2048
+"""Of all session policies and ARNs together, as their plain text (quotas page of IAM)."""
+TAGS_MAX = 50
+_TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")
+_TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
+TRANSITIVE = "ogi:TransitiveTags"
+"""The tag keys of a session that are handed on when it assumes a further role."""
+
+
+def role_duration_s(request: Fields, role: Role, chained: bool) -> int:
+    asked: int | None = request.get("DurationSeconds")
+    if asked is None:
+        return ROLE_S_DEFAULT
+    if chained and asked > CHAINED_S_MAX:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed "
+            "by role chaining"
+        )
+    if asked > role.max_session_s:
+        raise ValidationError(
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        )
+    return asked
+
+
+def session_policies(tx: Reader, account: str, request: Fields) -> tuple[str, ...]:
+    """Documents and ARNs, checked."""
+    found: list[str] = []
+    if "Policy" in request:
+        try:
+            check_identity(policy.compile(request["Policy"]))
+        except policy.PolicySyntax as error:
+            raise MalformedPolicyDocumentException(str(error)) from None
+        found.append(request["Policy"])
+    for entry in request.get("PolicyArns", []):
+        arn = entry.get("arn", "")
+        if grants.document_of(tx, arn) is None or identities.account_in(arn) not in (
+            "aws", account,
+        ):  # fmt: skip
+            raise ValidationError(f"Policy {arn} does not exist or is not attachable.")
+        found.append(arn)
+    if sum(map(len, found)) > POLICY_CHARACTERS_MAX:
+        raise PackedPolicyTooLargeException(
+            "The total packed size of session policies and session tags combined was too large."
+        )
+    return tuple(found)
+
+
+def tags_of(request: Fields) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for tag in request.get("Tags", []):
+        if tag["Key"].lower() in {key.lower() for key in tags}:
+            raise ValidationError("Duplicate session tag keys found.")
+        tags[tag["Key"]] = tag["Value"]
+    return tags
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """What the model does not say of tags that come in a token.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_know
+    """
+    folded = {key.lower() for key in tags}
+    if len(folded) != len(tags):
+        raise ValidationError("Duplicate session tag keys found.")
+    if len(tags) > TAGS_MAX:
+        raise ValidationError(f"A session has at most {TAGS_MAX} tags.")
+    for key, value in tags.items():
+        if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
+            raise ValidationError(f"The session tag {key[:128]} is not valid.")
+
+
+def with_packed(answer: Fields, policies: tuple[str, ...], tags: dict[str, str]) -> Fields:
+    """PackedPolicySize: percent of what policies and tags may take."""
+    if policies or tags:
+        size = sum(map(len, policies)) + sum(len(k) + len(v) for k, v in tags.items())
+        answer["PackedPolicySize"] = max(1, min(100, size * 100 // POLICY_CHARACTERS_MAX))
+    return answer
