@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import re
 import shutil
 import ssl
 import tempfile
@@ -20,14 +21,16 @@ from typing import Any
 
 import yaml
 
-from ogi import connection_file, services, storage, vault
+from ogi import connection_file, outbound, services, storage, vault
 from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.clock import SystemClock
 from ogi.deliveries import Courier
 from ogi.entropy import entropy
+from ogi.gateway import authority
 from ogi.gateway.http import Server
 from ogi.gateway.pipeline import Pipeline
+from ogi.gateway.tunnels import Tunnels
 from ogi.http import Request, Response
 from ogi.sandbox import IsolationUnavailable, relay
 from ogi.sandbox.local import LocalSandbox
@@ -40,6 +43,8 @@ from ogi.workers import Worker, supervise
 
 log = logging.getLogger("ogi")
 
+_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
+
 
 class StartError(Exception):
     """Ogi cannot start; the message says what to do."""
@@ -48,15 +53,20 @@ class StartError(Exception):
 class Ogi:
     """One running server. `await Ogi.start(settings)`, then `await ogi.stop()`."""
 
-    def __init__(self, ports: Ports, server: Server) -> None:
+    def __init__(self, ports: Ports, server: Server, tunnels: Tunnels | None) -> None:
         self.ports = ports
         self.settings = ports.settings
         self._server = server
+        self._tunnels = tunnels
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def endpoint(self) -> str:
         return self.settings.endpoint
+
+    @property
+    def proxy_port(self) -> int | None:
+        return None if self._tunnels is None else self._tunnels.port
 
     @classmethod
     async def start(cls, settings: Settings) -> Ogi:
@@ -65,18 +75,25 @@ class Ogi:
         settings = dataclasses.replace(settings, data=_folder(settings))
         store = storage.open("sqlite", settings.data)
         server = Server(_starting, settings)
+        tunnels: Tunnels | None = None
 
         async def reset() -> None:
             await ogi._reset()
 
         try:
-            await server.listen(settings.host, settings.port, _tls(settings))
+            sealed = vault.load(settings.data / "root.key")
+            own = _own_tls(settings, sealed)
+            await server.listen(
+                settings.host, settings.port, own if settings.tls_generated else _tls(settings)
+            )
+            if own is not None and settings.proxy_port is not None:
+                tunnels = Tunnels(server, own)
+                await tunnels.listen(settings.host, settings.proxy_port)
             socket = settings.data / "ogi.sock"
             await server.listen_unix(socket)
             settings = dataclasses.replace(
                 settings, endpoint=settings.endpoint or _endpoint(settings, server.port)
             )
-            sealed = vault.load(settings.data / "root.key")
             ports = Ports(
                 settings=settings,
                 clock=SystemClock(),
@@ -98,18 +115,22 @@ class Ogi:
             )
             await _prepare(ports)
         except BaseException as error:
+            if tunnels is not None:
+                tunnels.close()
             server.close()
             await store.close()
             if isinstance(error, IsolationUnavailable | OSError):
                 raise StartError(str(error)) from error
             raise
-        ogi = cls(ports, server)
+        ogi = cls(ports, server, tunnels)
         ogi._work()
         server.handler = Pipeline(ports)
         return ogi
 
     async def stop(self) -> None:
         """Let requests in progress end, then let go of everything."""
+        if self._tunnels is not None:
+            self._tunnels.close()
         await self._server.drain(self.settings.drain_s_max)
         await self._rest()
         sandbox = self.ports.sandbox
@@ -164,7 +185,8 @@ async def _prepare(ports: Ports) -> None:
     # Read back rather than kept from above: an earlier start may have ended between the two.
     key = await ports.store.read(lambda tx: seeds.admin_key(tx, ports.vault, settings.account))
     if key is not None:
-        connection = connection_file.Connection(settings.endpoint, settings.region, *key)
+        bundle = str(settings.data / authority.CERTIFICATE) if settings.tls_generated else ""
+        connection = connection_file.Connection(settings.endpoint, settings.region, *key, bundle)
         connection_file.write(settings.data, connection)
     for service in ports.services.values():
         if service.prepare is not None:
@@ -210,6 +232,14 @@ def _check(settings: Settings) -> None:
         )
     if not (settings.account.isdigit() and len(settings.account) == 12):
         raise StartError(f"An account is twelve digits, not {settings.account!r}.")
+    if settings.tls_generated and settings.tls_certificate is not None:
+        raise StartError("--tls-generated and --tls-certificate exclude each other.")
+    if settings.sns_url not in ("", "aws") and not _URL.fullmatch(settings.sns_url):
+        raise StartError(f"--sns-url is `aws` or a URL without a path, not {settings.sns_url!r}.")
+    try:
+        outbound.networks_of(settings.sns_networks)
+    except ValueError as error:
+        raise StartError(f"--sns-networks: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:
@@ -222,11 +252,22 @@ def _is_loopback(host: str) -> bool:
 
 
 def _endpoint(settings: Settings, port: int) -> str:
-    scheme = "https" if settings.tls_certificate is not None else "http"
+    secure = settings.tls_generated or settings.tls_certificate is not None
+    scheme = "https" if secure else "http"
     host = settings.host
     if host in ("0.0.0.0", "::"):
         host = "localhost"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _own_tls(settings: Settings, sealed: vault.Vault) -> ssl.SSLContext | None:
+    """TLS under the authority of our own, where it is asked for."""
+    if not settings.tls_generated and settings.proxy_port is None:
+        return None
+    try:
+        return authority.context(settings, sealed)
+    except authority.Uncovered as error:
+        raise StartError(str(error)) from error
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -19,6 +19,8 @@ class Connection(msgspec.Struct, frozen=True):
     region: str
     access_key_id: str
     secret_access_key: str
+    authority: str = ""
+    """The file of the authority under which the endpoint speaks TLS, if it is Ogi's own."""
 
 
 def write(data: Path, connection: Connection) -> None:

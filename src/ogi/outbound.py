@@ -172,7 +172,7 @@ def _allowed(settings: Settings, networks: str, address: Address, port: int) -> 
     if isinstance(address, IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or address
     if networks:
-        if not any(address in network for network in _networks(networks)):
+        if not any(address in network for network in networks_of(networks)):
             return False
     elif (
         address.is_link_local
@@ -185,7 +185,10 @@ def _allowed(settings: Settings, networks: str, address: Address, port: int) -> 
 
 
 @lru_cache(maxsize=8)
-def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of a list with commas; raises ValueError if it is none."""
+    if not text:
+        return ()
     return tuple(ip_network(one.strip()) for one in text.split(","))
 
 

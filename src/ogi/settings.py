@@ -26,6 +26,12 @@ class Settings:
     seed: Path | None = knob(None, "YAML file of accounts, users, keys and policies to make.")
     tls_certificate: Path | None = knob(None, "PEM file; with it the port speaks TLS.")
     tls_key: Path | None = knob(None, "PEM file of the certificate's private key.")
+    tls_generated: bool = knob(
+        False, "The port speaks TLS with a certificate of Ogi's own authority (`ogi ca`)."
+    )
+    proxy_port: int | None = knob(
+        None, "Port of an HTTPS proxy that leads AWS's names here, under Ogi's own authority."
+    )
     require_isolation: bool = knob(False, "Refuse to run functions without a sandbox.")
     function_network: str = knob(
         "ogi", "What functions reach: `ogi` (only this endpoint) or `host` (the host's network)."
@@ -36,6 +42,11 @@ class Settings:
     idle_s_max: float = knob(75.0, "Seconds a connection may be silent between requests.")
     connections_max: int = knob(20_000, "Connections at once; more are closed at once.")
     drain_s_max: float = knob(10.0, "Seconds that SIGTERM waits for requests in progress.")
+    sns_url: str = knob(
+        "",
+        "URL that links in notifications begin with; `aws`: https://sns.REGION.amazonaws.com, as"
+        " validators of signatures want it; empty: the endpoint.",
+    )
     sns_networks: str = knob(
         "",
         "Networks that HTTP/S subscriptions may reach: 10.0.0.0/8,...; empty: all but link-local"

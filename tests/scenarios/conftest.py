@@ -93,6 +93,12 @@ def start(folder: Path, *options: str) -> Server:
     return Server(line.split(" at ", 1)[1].split(" ")[0], process, log)
 
 
+def proxy_of(server: Server) -> str:
+    """The URL of the server's HTTPS proxy, which its standard error names."""
+    (line,) = (n for n in server.log.read_text().splitlines() if n.startswith("HTTPS proxy"))
+    return line.rsplit(" ", 1)[1]
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all stories; each uses names of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ogi import __version__
+from ogi.cli.ca import ca
 from ogi.cli.demo import demo
 from ogi.cli.env import env
 from ogi.cli.logs import logs
@@ -31,6 +32,7 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(env)
+main.add_command(ca)
 main.add_command(demo)
 main.add_command(logs)
 main.add_command(status)

@@ -30,5 +30,7 @@ def env(data: Path) -> None:
         "AWS_SECRET_ACCESS_KEY": found.secret_access_key,
         "AWS_DEFAULT_REGION": found.region,
     }
+    if found.authority:
+        values["AWS_CA_BUNDLE"] = found.authority
     for name, value in values.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -42,6 +42,8 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--seed", type=_path(exists=True, dir_okay=False), help=_HELP["seed"])
 @click.option("--tls-certificate", type=_path(exists=True), help=_HELP["tls_certificate"])
 @click.option("--tls-key", type=_path(exists=True), help=_HELP["tls_key"])
+@click.option("--tls-generated", is_flag=True, help=_HELP["tls_generated"])
+@click.option("--proxy-port", type=int, help=_HELP["proxy_port"])
 @click.option("--require-isolation", is_flag=True, help=_HELP["require_isolation"])
 @click.option(
     "--function-network", type=click.Choice(["ogi", "host"]), default="ogi", show_default=True,
@@ -50,6 +52,8 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--endpoint", metavar="URL", default="", help=_HELP["endpoint"])
 @click.option("--oidc-http", is_flag=True, help=_HELP["oidc_http"])
 @click.option("--oidc-networks", metavar="CIDR,...", default="", help=_HELP["oidc_networks"])
+@click.option("--sns-url", metavar="URL", default="", help=_HELP["sns_url"])
+@click.option("--sns-networks", metavar="CIDR,...", default="", help=_HELP["sns_networks"])
 @click.option("--log-level", default="WARNING", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def serve(log_level: str, **options: Any) -> None:
@@ -85,6 +89,9 @@ async def _run(settings: Settings) -> int:
     if sandbox is not None:
         alarming = sandbox.isolation == "process"
         click.secho(sandbox.describe(), err=True, fg="red" if alarming else None, bold=alarming)
+    if ogi.proxy_port:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        click.echo(f"HTTPS proxy for AWS's names at http://{host}:{ogi.proxy_port}", err=True)
     fate = ", removed at the end" if settings.ephemeral else ""
     click.echo(f"Ogi is ready at {ogi.endpoint} (data in {ogi.settings.data}{fate})")
     # What is here now stays: let the collector look at it no more, and at the rest less often.

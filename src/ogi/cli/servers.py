@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -34,7 +35,8 @@ def data_option(command: Any) -> Any:
 def ask(endpoint: str, path: str) -> Any:
     """The JSON of one of the server's own pages; a ClickException says why there is none."""
     try:
-        with urllib.request.urlopen(f"{endpoint.rstrip('/')}{path}", timeout=TIMEOUT_S) as answer:
+        url = f"{endpoint.rstrip('/')}{path}"
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S, context=_trust()) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         raise click.ClickException(f"{endpoint}{path} answers {error.code}.") from error
@@ -42,6 +44,14 @@ def ask(endpoint: str, path: str) -> Any:
         raise click.ClickException(
             f"No Ogi answers at {endpoint}. Start one with `ogi serve`, or name it with --endpoint."
         ) from error
+
+
+def _trust() -> ssl.SSLContext:
+    """The authorities that AWS's own clients trust: the AWS CLI's variable counts here, too."""
+    try:
+        return ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+    except OSError as error:
+        raise click.ClickException(f"AWS_CA_BUNDLE cannot be read: {error}") from error
 
 
 def client(service: str, endpoint: str, data: Path) -> Any:

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from ogi.http import Request, Response
 from ogi.service import Call, Ports
+from ogi.settings import Settings
 from ogi.storage import CONTROL, Reader, Transaction
 from ogi.storage.tables import Table
 from ogi.vault import NONCE_BYTES, Vault
@@ -66,14 +67,24 @@ async def page(ports: Ports, request: Request) -> Response:
     return Response(200, [("content-type", "application/x-pem-file")], signer.certificate)
 
 
-def sign(tx: Reader, call: Call, text: str, version: str) -> tuple[str, str]:
-    """The signature in base64, and the URL of the certificate."""
+def base_url(settings: Settings, region: str) -> str:
+    """What links in a topic's messages begin with.
+
+    AWS's own form is what validators ask for: "https://sns.us-west-2.amazonaws.com/Simple..."
+    """
+    if settings.sns_url != "aws":
+        return settings.sns_url or settings.endpoint
+    return f"https://sns.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}"
+
+
+def sign(tx: Reader, call: Call, text: str, version: str, base: str) -> tuple[str, str]:
+    """The signature in base64, and the URL of the certificate, which begins with `base`."""
     signer = TABLE.get(tx, CONTROL)
     assert signer is not None, "the signing key is made before the first request"
     key = _key(call.ports.vault, signer)
     digest = hashes.SHA256() if version == "2" else hashes.SHA1()
     signature = key.sign(text.encode(), padding.PKCS1v15(), digest)
-    url = f"{call.ports.settings.endpoint}{PATH}{signer.name}.pem"
+    url = f"{base}{PATH}{signer.name}.pem"
     return base64.b64encode(signature).decode(), url
 
 

@@ -40,8 +40,8 @@ def confirmation(
     tx: Reader, call: Call, topic: Topic, subscription: Subscription, id: str, asked: float
 ) -> str:
     """The signed message that asks an endpoint to confirm."""
-    endpoint = call.ports.settings.endpoint
-    url = f"{endpoint}/?Action=ConfirmSubscription&TopicArn={topic.arn}&Token={subscription.token}"
+    base = certificates.base_url(call.ports.settings, topic.region)
+    url = f"{base}/?Action=ConfirmSubscription&TopicArn={topic.arn}&Token={subscription.token}"
     fields = {
         "Type": "SubscriptionConfirmation",
         "MessageId": id,
@@ -54,7 +54,7 @@ def confirmation(
     }
     names = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
     signed = "".join(f"{name}\n{fields[name]}\n" for name in names)
-    signature, certificate = certificates.sign(tx, call, signed, topic.signature_version)
+    signature, certificate = certificates.sign(tx, call, signed, topic.signature_version, base)
     fields |= {
         "SignatureVersion": topic.signature_version,
         "Signature": signature,
@@ -82,6 +82,7 @@ class Envelopes:
         self._call = call
         self._topic = topic
         self._content = content
+        self._base = certificates.base_url(call.ports.settings, topic.region)
         self.replayed = replayed
         """Out of the topic's archive."""
         self._heads: dict[str, Fields] = {}
@@ -135,7 +136,11 @@ class Envelopes:
         if head is None:
             topic, content = self._topic, self._content
             signature, url = certificates.sign(
-                self._tx, self._call, canonical(topic, content, text), topic.signature_version
+                self._tx,
+                self._call,
+                canonical(topic, content, text),
+                topic.signature_version,
+                self._base,
             )
             head = {
                 "Type": "Notification",
@@ -174,5 +179,4 @@ class Envelopes:
         }
 
     def _unsubscribe(self, subscription: Subscription) -> str:
-        endpoint = self._call.ports.settings.endpoint
-        return f"{endpoint}/?Action=Unsubscribe&SubscriptionArn={subscription.arn}"
+        return f"{self._base}/?Action=Unsubscribe&SubscriptionArn={subscription.arn}"
