@@ -28,7 +28,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("storage",),
     (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "memo",
-        "settings", "traces", "vault",
+        "settings", "traces", "uses", "vault",
     ),
 )  # fmt: skip
 """From the top to the ground. A part imports what is below it, never what is above or beside it."""

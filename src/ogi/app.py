@@ -161,6 +161,7 @@ class Ogi:
         await ports.blobs.reset()
         ports.traces.clear()
         ports.data_keys.clear()
+        ports.uses.clear()
         if ports.sandbox is not None:
             await ports.sandbox.reset()
         await _prepare(ports)

@@ -22,6 +22,7 @@ from ogi.errors import AwsError, unsupported
 from ogi.http import Request, Response
 from ogi.memo import Memo
 from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
+from ogi.uses import Uses
 
 if TYPE_CHECKING:
     from ogi.clock import Clock
@@ -100,6 +101,8 @@ class Ports:
     sandbox: Sandbox | None = None
     reset: Callable[[], Awaitable[None]] | None = None
     """Empties everything; only where the data is ephemeral."""
+    uses: Uses = field(default_factory=Uses)
+    """Which credentials were used for what, until IAM writes it down."""
     data_keys: Memo[Any, Any] = field(default_factory=lambda: Memo(DATA_KEYS_MAX))
     """Plaintext data keys in memory, for ogi.sealing."""
 

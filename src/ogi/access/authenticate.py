@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ogi.access import credentials, sigv2, sigv4
 from ogi.http import Body, Request
 from ogi.service import Ports, Principal
+from ogi.uses import Use
 
 __all__ = ["Claim", "Proved", "prove", "read"]
 
@@ -48,4 +49,17 @@ async def prove(ports: Ports, claim: Claim, body: Body, now: float) -> Proved:
     except credentials.BadCredentials:
         raise claim.family.invalid_token() from None
     claim.verify(identity.secret)
+    if not ports.uses.are_known(claim.access_key, claim.service, claim.region, now):
+        _note(ports, claim, identity.principal, now)
     return Proved(identity.principal, identity.context, claim.body(identity.secret, body))
+
+
+def _note(ports: Ports, claim: Claim, principal: Principal, now: float) -> None:
+    """Attempts count, also those that are refused next: what is proved is who made them."""
+    owner = principal.role_arn or principal.arn
+    owner_id = principal.id.partition(":")[0]
+    if principal.kind == "federated":
+        return  # Neither its key nor itself is anything that IAM keeps.
+    ports.uses.note(
+        Use(claim.access_key, owner, owner_id, principal.account, claim.service, claim.region, now)
+    )

@@ -129,6 +129,8 @@ class AccessKey(msgspec.Struct, frozen=True):
     """The secret under the vault, bound to the key's id."""
     created: float
     active: bool = True
+    changed: float = 0.0
+    """When it was switched on or off last; 0: never."""
 
 
 class InstanceProfile(msgspec.Struct, frozen=True):

@@ -54,7 +54,7 @@ async def test_a_role_is_as_it_was_made(world: World) -> None:
         Description="d", MaxSessionDuration=7200, Tags=[{"Key": "k", "Value": "v"}],
     )  # fmt: skip
     role = (await world.call("iam", "GetRole", RoleName="r"))["Role"]
-    assert made["Role"] == role
+    assert {**made["Role"], "RoleLastUsed": {}} == role
     assert role["Arn"] == f"arn:aws:iam::{ACCOUNT}:role/app/r"
     assert role["RoleId"].startswith("AROA")
     assert unquote(role["AssumeRolePolicyDocument"]) == TRUST
@@ -407,3 +407,23 @@ async def test_a_boundary_is_put_and_taken_away(world: World) -> None:
     await world.call("iam", "DeleteUserPermissionsBoundary", UserName="bob")
     again = world.call("iam", "DeleteUserPermissionsBoundary", UserName="bob")
     await refused(NoSuchEntityException, again)
+
+
+async def test_a_policy_knows_whose_boundary_it_is(world: World) -> None:
+    await world.call("iam", "CreateUser", UserName="bob", PermissionsBoundary=SQS)
+    await world.call("iam", "CreateUser", UserName="eve")
+    await world.call("iam", "AttachUserPolicy", UserName="eve", PolicyArn=SQS)
+    shown = (await world.call("iam", "GetPolicy", PolicyArn=SQS))["Policy"]
+    assert (shown["AttachmentCount"], shown["PermissionsBoundaryUsageCount"]) == (1, 1)
+
+    async def holders(**rest: Any) -> list[str]:
+        got = await world.call("iam", "ListEntitiesForPolicy", PolicyArn=SQS, **rest)
+        return [row["UserName"] for row in got["PolicyUsers"]]
+
+    assert await holders() == ["bob", "eve"]
+    assert await holders(PolicyUsageFilter="PermissionsBoundary") == ["bob"]
+    assert await holders(PolicyUsageFilter="PermissionsPolicy") == ["eve"]
+    await world.call("iam", "DetachUserPolicy", UserName="eve", PolicyArn=SQS)
+    for kind, count in (("PermissionsBoundary", 1), ("PermissionsPolicy", 0)):
+        got = await world.call("iam", "ListPolicies", PolicyUsageFilter=kind)
+        assert len(got["Policies"]) == count

@@ -22,6 +22,7 @@ from ogi.access.identities import (
 from ogi.service import Call, Fields
 from ogi.services.iam import entities, groups, holders, pages, policies, providers, roles, users
 from ogi.services.iam.errors import EntityAlreadyExistsException, NoSuchEntityException
+from ogi.services.iam.policies import Usage
 from ogi.services.iam.service import SERVICE, home
 from ogi.storage import CONTROL, Reader, Transaction
 from ogi.storage.tables import Table
@@ -128,19 +129,19 @@ _LISTS = {
 @SERVICE.operation(reads=True)
 def get_account_authorization_details(tx: Reader, call: Call, request: Fields) -> Fields:
     wanted = request.get("Filter") or list(_LISTS)
-    attached = policies.attachments(tx, call.account)
-    rows = [row for kind in _LISTS if kind in wanted for row in _rows(tx, call, kind, attached)]
+    used = policies.usage(tx, call.account)
+    rows = [row for kind in _LISTS if kind in wanted for row in _rows(tx, call, kind, used)]
     page, answer = pages.of_list(rows, request, "_")
     del answer["_"]
     for member in dict.fromkeys(_LISTS.values()):
         answer[member] = []
     for row in page:
-        member, detail = _detail(tx, row, attached)
+        member, detail = _detail(tx, call, row, used)
         answer[member].append(detail)
     return answer
 
 
-def _rows(tx: Reader, call: Call, kind: str, attached: Any) -> Iterator[Any]:
+def _rows(tx: Reader, call: Call, kind: str, used: Usage) -> Iterator[Any]:
     if kind == "User":
         return entities.rows(tx, USERS, call.account)
     if kind == "Group":
@@ -150,14 +151,16 @@ def _rows(tx: Reader, call: Call, kind: str, attached: Any) -> Iterator[Any]:
     if kind == "LocalManagedPolicy":
         return entities.rows(tx, POLICIES, call.account)
     # Of AWS's policies only those that somebody holds.
-    return (row for arn, row in managed.policies().items() if attached[arn])
+    return (
+        row for arn, row in managed.policies().items() if used.attached[arn] or used.bounding[arn]
+    )
 
 
 def _detail(
-    tx: Reader, row: User | Group | Role | ManagedPolicy, attached: Any
+    tx: Reader, call: Call, row: User | Group | Role | ManagedPolicy, used: Usage
 ) -> tuple[str, Fields]:
     if isinstance(row, ManagedPolicy):
-        shown = entities.show_policy(row, attached[row.arn])
+        shown = used.show(row)
         shown.pop("Tags", None)
         versions = [entities.show_version(row, v, document=True) for v in row.versions[::-1]]
         return "Policies", {**shown, "PolicyVersionList": versions}
@@ -180,6 +183,7 @@ def _detail(
     detail.pop("MaxSessionDuration", None)
     detail.pop("Description", None)
     detail["AssumeRolePolicyDocument"] = entities.encoded(trusts.shown(tx, row))
+    detail["RoleLastUsed"] = roles.last_used(tx, call, row)
     detail["InstanceProfileList"] = [
         entities.show_profile(tx, profile)
         for profile in entities.rows(tx, PROFILES, row.account)

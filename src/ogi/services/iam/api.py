@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from ogi.services.iam import (
+    accessed,
     accounts,
     groups,
     holders,
     policies,
     profiles,
     providers,
+    reports,
     roles,
     simulations,
     users,
 )
 
 __all__ = [
+    "accessed",
     "accounts",
     "groups",
     "holders",
     "policies",
     "profiles",
     "providers",
+    "reports",
     "roles",
     "simulations",
     "users",

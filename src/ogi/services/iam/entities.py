@@ -248,7 +248,9 @@ def show_role(tx: Reader, row: Role, whole: bool = True) -> Fields:
     return _with_rest(shown, row, whole)
 
 
-def show_policy(row: ManagedPolicy, attachments: int, whole: bool = True) -> Fields:
+def show_policy(
+    row: ManagedPolicy, attachments: int, boundaries: int, whole: bool = True
+) -> Fields:
     shown: Fields = {
         "PolicyName": row.name,
         "PolicyId": row.id,
@@ -256,7 +258,7 @@ def show_policy(row: ManagedPolicy, attachments: int, whole: bool = True) -> Fie
         "Path": row.path,
         "DefaultVersionId": f"v{row.default}",
         "AttachmentCount": attachments,
-        "PermissionsBoundaryUsageCount": 0,
+        "PermissionsBoundaryUsageCount": boundaries,
         "IsAttachable": True,
         "CreateDate": row.created,
         "UpdateDate": row.updated,

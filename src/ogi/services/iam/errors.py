@@ -37,3 +37,16 @@ class InvalidInputException(AwsError):
 
 class ValidationError(AwsError):
     status = 400
+
+
+# -- reports; the sentences are those of the model ------------------------------------------------
+
+
+class CredentialReportNotPresentException(AwsError):
+    """The request was rejected because the credential report does not exist. To generate a \
+credential report, use GenerateCredentialReport."""
+
+
+class CredentialReportExpiredException(AwsError):
+    """The request was rejected because the most recent credential report has expired. To generate \
+a new credential report, use GenerateCredentialReport."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -61,17 +62,16 @@ def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
         tags=entities.tags_of(request),
     )
     identities.put(tx, POLICIES, row)
-    return {"Policy": entities.show_policy(row, 0)}
+    return {"Policy": entities.show_policy(row, 0, 0)}
 
 
 @SERVICE.operation(on=entities.on_policy, reads=True)
 def get_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     row = entities.policy(tx, call, request["PolicyArn"])
-    attached = attachments(tx, call.account)[row.arn]
-    return {"Policy": entities.show_policy(row, attached)}
+    return {"Policy": usage(tx, call.account).show(row)}
 
 
-@SERVICE.operation(on=entities.on_all("policy"), reads=True, unsupported=("PolicyUsageFilter",))
+@SERVICE.operation(on=entities.on_all("policy"), reads=True)
 def list_policies(tx: Reader, call: Call, request: Fields) -> Fields:
     scope = request.get("Scope", "All")
     rows: list[ManagedPolicy] = []
@@ -79,19 +79,21 @@ def list_policies(tx: Reader, call: Call, request: Fields) -> Fields:
         rows.extend(entities.rows(tx, POLICIES, call.account))
     if scope in ("All", "AWS"):
         rows.extend(managed.policies().values())
-    attached = attachments(tx, call.account)
+    used = usage(tx, call.account)
     prefix = request.get("PathPrefix", "/")
+    kind = request.get("PolicyUsageFilter")
+    only = [used.attached] if request.get("OnlyAttached") else []
+    if kind is not None:
+        only.append(used.bounding if kind == "PermissionsBoundary" else used.attached)
     wanted = [
-        row
-        for row in rows
-        if row.path.startswith(prefix) and (not request.get("OnlyAttached") or attached[row.arn])
+        row for row in rows if row.path.startswith(prefix) and all(held[row.arn] for held in only)
     ]
     page, answer = pages.of_list(wanted, request, "Policies")
-    answer["Policies"] = [entities.show_policy(row, attached[row.arn], whole=False) for row in page]
+    answer["Policies"] = [used.show(row, whole=False) for row in page]
     return answer
 
 
-@SERVICE.operation(on=entities.on_policy, reads=True, unsupported=("PolicyUsageFilter",))
+@SERVICE.operation(on=entities.on_policy, reads=True)
 def list_entities_for_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     arn = entities.policy(tx, call, request["PolicyArn"]).arn
     kind = request.get("EntityFilter")
@@ -107,7 +109,7 @@ def list_entities_for_policy(tx: Reader, call: Call, request: Fields) -> Fields:
             found.extend(
                 (name, row.name, row.id)
                 for row in rows
-                if arn in row.attached and row.path.startswith(prefix)
+                if row.path.startswith(prefix) and _involves(row, arn, request)
             )
     page, answer = pages.of_list(found, request, "_")
     del answer["_"]
@@ -118,10 +120,18 @@ def list_entities_for_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     return answer
 
 
+def _involves(row: User | Role | Group, arn: str, request: Fields) -> bool:
+    """Whether the policy is one of the entity's, or its boundary; the request may name one way."""
+    way = request.get("PolicyUsageFilter")
+    attached = way != "PermissionsBoundary" and arn in row.attached
+    bounded = way != "PermissionsPolicy" and not isinstance(row, Group) and row.boundary == arn
+    return attached or bounded
+
+
 @SERVICE.operation(on=entities.on_policy, home=home)
 def delete_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _own(tx, call, request)
-    if attachments(tx, call.account)[row.arn]:
+    if usage(tx, call.account).attached[row.arn]:
         raise DeleteConflictException("Cannot delete a policy attached to entities.")
     if len(row.versions) > 1:
         raise DeleteConflictException(
@@ -214,13 +224,24 @@ def _checked(document: str) -> str:
     return document
 
 
-def attachments(tx: Reader, account: str) -> Counter[str]:
-    """How many users, groups and roles hold each policy."""
-    held: Counter[str] = Counter()
-    for row in entities.rows(tx, USERS, account):
-        held.update(row.attached)
+class Usage(NamedTuple):
+    """How many users, groups and roles hold each policy, and of how many it is the boundary."""
+
+    attached: Counter[str]
+    bounding: Counter[str]
+
+    def show(self, row: ManagedPolicy, whole: bool = True) -> Fields:
+        return entities.show_policy(row, self.attached[row.arn], self.bounding[row.arn], whole)
+
+
+def usage(tx: Reader, account: str) -> Usage:
+    found = Usage(Counter(), Counter())
+    for user in entities.rows(tx, USERS, account):
+        found.attached.update(user.attached)
+        found.bounding[user.boundary] += 1
     for group in entities.rows(tx, GROUPS, account):
-        held.update(group.attached)
+        found.attached.update(group.attached)
     for role in entities.rows(tx, ROLES, account):
-        held.update(role.attached)
-    return held
+        found.attached.update(role.attached)
+        found.bounding[role.boundary] += 1
+    return found

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ogi.access import identities
 from ogi.access.identities import PROFILES, ROLES, Role
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages
+from ogi.services.iam import entities, pages, uses
 from ogi.services.iam.errors import DeleteConflictException, LimitExceededException
 from ogi.services.iam.service import SERVICE, home
 from ogi.storage import Reader, Transaction
@@ -44,7 +44,8 @@ def create_role(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=entities.on_role, reads=True)
 def get_role(tx: Reader, call: Call, request: Fields) -> Fields:
-    return {"Role": entities.show_role(tx, entities.role(tx, call, request["RoleName"]))}
+    role = entities.role(tx, call, request["RoleName"])
+    return {"Role": {**entities.show_role(tx, role), "RoleLastUsed": last_used(tx, call, role)}}
 
 
 @SERVICE.operation(on=entities.on_all("role"), reads=True)
@@ -98,7 +99,14 @@ def delete_role(tx: Transaction, call: Call, request: Fields) -> Fields:
             "Cannot delete entity, must remove roles from instance profile first."
         )
     identities.delete(tx, ROLES, role)
+    uses.forget(tx, role.id)
     return {}
+
+
+def last_used(tx: Reader, call: Call, role: Role) -> Fields:
+    """Empty if it has not been used within the tracking period."""
+    last = uses.of_role(tx, role.id, call.now)
+    return {} if last is None else {"LastUsedDate": last.at, "Region": last.region}
 
 
 def _trusted(tx: Reader, document: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ogi.service import Call, Fields, Service
 from ogi.services.iam.errors import AccessDenied
+from ogi.services.iam.uses import Recorder
 from ogi.storage import CONTROL, Home
 
-SERVICE = Service("iam", "iam.amazonaws.com", denied=AccessDenied)
+SERVICE = Service("iam", "iam.amazonaws.com", denied=AccessDenied, workers=(Recorder,))
 
 
 def home(call: Call, request: Fields) -> Home:

@@ -8,8 +8,9 @@ from ogi.access import identities
 from ogi.access.credentials import mint_key
 from ogi.access.identities import KEYS, MEMBERS, USERS, AccessKey, Membership, User
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages
+from ogi.services.iam import entities, pages, uses
 from ogi.services.iam.errors import (
+    AccessDenied,
     DeleteConflictException,
     LimitExceededException,
     NoSuchEntityException,
@@ -97,6 +98,7 @@ def delete_user(tx: Transaction, call: Call, request: Fields) -> Fields:
         if held:
             raise DeleteConflictException(f"Cannot delete entity, must {what} first.")
     identities.delete(tx, USERS, user)
+    uses.forget(tx, user.id)
     return {}
 
 
@@ -131,7 +133,8 @@ def update_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
     if request["Status"] not in ("Active", "Inactive"):
         raise ValidationError("Status must be Active or Inactive.")
     row = _key(tx, user, request["AccessKeyId"])
-    identities.put_key(tx, replace(row, active=request["Status"] == "Active"))
+    active = request["Status"] == "Active"
+    identities.put_key(tx, replace(row, active=active, changed=call.now))
     return {}
 
 
@@ -140,9 +143,47 @@ def delete_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
     user = _named_or_caller(tx, call, request.get("UserName"))
     row = _key(tx, user, request["AccessKeyId"])
     identities.delete_key(tx, row)
+    uses.forget_key(tx, row.id)
     kept = tuple(key for key in user.keys if key != row.id)
     identities.put(tx, USERS, replace(user, keys=kept))
     return {}
+
+
+def _on_owner(tx: Reader, call: Call, request: Fields) -> str:
+    """The user whose key it is. A key of another account, or of nobody, is nobody's business."""
+    key_id = request["AccessKeyId"]
+    row = KEYS.get(tx, CONTROL, key_id)
+    if row is None or row.account != call.account:
+        raise AccessDenied(
+            f"User: {call.principal.arn} is not authorized to perform: iam:GetAccessKeyLastUsed "
+            f"on resource: access key {key_id}"
+        )
+    if not row.user:
+        return f"arn:aws:iam::{row.account}:root"
+    return entities.user(tx, call, row.user).arn
+
+
+@SERVICE.operation(on=_on_owner, reads=True)
+def get_access_key_last_used(tx: Reader, call: Call, request: Fields) -> Fields:
+    row = KEYS.get(tx, CONTROL, request["AccessKeyId"])
+    assert row is not None
+    last = uses.of_key(tx, row.id)
+    shown: Fields = {"ServiceName": uses.NOWHERE, "Region": uses.NOWHERE}
+    if last is not None:
+        shown = {"LastUsedDate": last.at, "ServiceName": last.service, "Region": last.region}
+    return {"UserName": row.user or row.account, "AccessKeyLastUsed": shown}
+
+
+def keys_of_root(tx: Reader, account: str) -> list[AccessKey]:
+    """The keys of an account's root user; only a seed file makes some."""
+    found: list[AccessKey] = []
+    start: bytes | None = None
+    while True:
+        page = KEYS.scan(tx, CONTROL, start=start, limit=entities.SCAN_MAX)
+        found.extend(row for _, row in page if row.account == account and not row.user)
+        if len(page) < entities.SCAN_MAX:
+            return found
+        start = page[-1][0] + b"\x00"
 
 
 def _key(tx: Reader, user: User, access_key_id: str) -> AccessKey:
