@@ -309,6 +309,8 @@ class Service:
     """The JSON of the resource policy of an ARN."""
     owner_of: Callable[[Reader, str], str | None] | None = None
     """The account of a resource whose ARN does not say it (buckets)."""
+    fixed: Callable[[Reader, str], bool] | None = None
+    """Whether the resource policy of an ARN is AWS's own, which nobody changes."""
     workers: tuple[Callable[[Ports], Any], ...] = ()
     prepare: Callable[[Ports], Awaitable[None]] | None = None
     """Makes what must be there before the first request, at every start and after a reset."""

@@ -16,6 +16,10 @@ KEPT_MAX = 10_000
 """Transactions whose notes are kept."""
 HOPS_MAX = 1_000
 """Hops shown of one trace."""
+DECIDED_MAX = 2_048
+"""Allowed requests (and hops) whose inputs are kept, to judge them again if somebody asks why."""
+REFUSED_MAX = 1_000
+"""Refused requests (and hops) that are kept."""
 
 Note = tuple[str, str, dict[str, Any]]
 """Trace, kind, fields."""
@@ -28,6 +32,9 @@ class Traces:
 
     def __init__(self) -> None:
         self._kept: deque[Sequence[Note]] = deque(maxlen=KEPT_MAX)
+        self.decided: deque[tuple[Any, ...]] = deque(maxlen=DECIDED_MAX)
+        """What was allowed, as `access.authorise` appends it."""
+        self._refused: dict[Any, Any] = {}
 
     def add(self, notes: Sequence[Note]) -> None:
         """The notes of one transaction; those without a trace only join others."""
@@ -42,8 +49,22 @@ class Traces:
         """The newest `limit` traces, newest first."""
         return list(reversed(self._ordered().items()))[:limit]
 
+    def refuse(self, name: Any, evidence: Any) -> None:
+        """Keep a refusal; one of the same name, of a body that was run again, takes its place."""
+        self._refused.pop(name, None)
+        self._refused[name] = evidence
+        if len(self._refused) > REFUSED_MAX:
+            del self._refused[next(iter(self._refused))]
+
+    @property
+    def refused(self) -> list[Any]:
+        """What was refused, the newest first."""
+        return list(reversed(self._refused.values()))
+
     def clear(self) -> None:
         self._kept.clear()
+        self.decided.clear()
+        self._refused.clear()
 
     def _ordered(self) -> dict[str, list[dict[str, Any]]]:
         traces: dict[str, list[dict[str, Any]]] = {}

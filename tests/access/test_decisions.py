@@ -11,7 +11,6 @@ import pytest
 
 from ogi.access.authorise import authorise
 from ogi.access.credentials import root
-from ogi.access.refusals import Refusal
 from ogi.errors import AccessDenied
 from ogi.service import ANONYMOUS, Service, service_principal
 from tests.access.court import ACCOUNT, KEY, OTHER, QUEUE, ROOT_ARN, Court, document, statement
@@ -388,25 +387,7 @@ def test_a_session_shows_its_role_and_its_tags(court: Court) -> None:
     assert court.allows(court.session(role, tags={"Team": "blue"}))
 
 
-# -- explanations ---------------------------------------------------------------------------------
-
-
-def test_a_refusal_carries_what_was_looked_at(court: Court) -> None:
-    court.policies[QUEUE] = on({"Service": "sns.amazonaws.com"}, Sid="onlysns")
-    bob = court.user(statement("s3:*", Sid="s3"), statement("sqs:*", "arn:aws:sqs:::x"))
-    service = Service(
-        "sqs", "sqs.amazonaws.com", AccessDenied, policy_of=lambda tx, arn: court.policies[arn]
-    )
-    call = court.world.caller(bob)
-    with pytest.raises(AccessDenied) as refused:
-        authorise(court.tx(), call, service, ("sqs:SendMessage",), (QUEUE,), {})
-    cause = refused.value.__cause__
-    assert isinstance(cause, Refusal)
-    assert [(look.statement, look.failed) for look in cause.decision.trail] == [
-        ("s3", "action"),
-        ("statement 2", "resource"),
-        ("onlysns", "principal"),
-    ]
+# -- words ---------------------------------------------------------------------------------------
 
 
 def test_services_say_it_in_their_own_words(court: Court) -> None:

@@ -12,16 +12,8 @@ from typing import Any
 
 from ogi.access import grants, policy
 from ogi.access.context import Asked
-from ogi.access.judgements import (
-    BOUNDARY,
-    IDENTITY,
-    RESOURCE,
-    SESSION,
-    Heard,
-    is_closed,
-    judge,
-    look,
-)
+from ogi.access.evidence import Evidence, kept, stripped
+from ogi.access.judgements import Heard, is_closed, judge
 from ogi.access.policy import Rules
 from ogi.access.refusals import Decision, Refusal, sentence
 from ogi.service import Call, Service
@@ -45,8 +37,16 @@ def authorise(
         for action in actions:
             decision = decide(tx, call, service, action, resource, context)
             if decision is not None:
-                explained = explain(tx, call, service, action, resource, context)
-                raise service.denied(sentence(service, call, decision)) from Refusal(explained)
+                refusal = service.denied(sentence(service, call, decision))
+                found = gather(tx, call, service, action, resource, context, refusal.message)
+                # At once, for the transaction of a refused request never commits.
+                call.ports.traces.refuse(found.name, found)
+                raise refusal from Refusal(decision)
+    # What `ogi explain` judges again if somebody asks: references only, this is every request.
+    call.ports.traces.decided.append(
+        (call.request_id, call.trace, call.now, call.principal, call.account, call.region,
+         service, actions, resources, context)
+    )  # fmt: skip
 
 
 def decide(
@@ -132,34 +132,33 @@ def authorise_pass_role(tx: Reader, call: Call, service: Service, role: str, to:
     call.ports.authorise(tx, call, service, ("iam:PassRole",), (role,), context)
 
 
-# -- explanations ---------------------------------------------------------------------------------
+# -- evidence -------------------------------------------------------------------------------------
 
 
-def explain(
+def gather(
     tx: Reader,
     call: Call,
     service: Service,
     action: str,
     resource: str,
     context: Mapping[str, Any],
-) -> Decision:
-    """The decision with all statements that were looked at, in order, and what became of each."""
-    owner = _owner(tx, call, service, resource)
-    held = grants.of(tx, call.principal)
-    asked = Asked(call, context, owner, held)
-    looks = [look(IDENTITY, at, s, action, resource, asked) for at, s in held.sources]
-    if held.boundary is not None:
-        looks += [
-            look(BOUNDARY, BOUNDARY, s, action, resource, asked) for s in held.boundary.statements
-        ]
-    looks += [
-        look(SESSION, at, s, action, resource, asked)
-        for at, s in grants.session_sources(tx, call.principal)
-    ]
+    message: str = "",
+) -> Evidence:
+    """What `decide` decides by, to be explained."""
     rules = _resource_rules(tx, service, resource)
-    if rules is not None:
-        looks += [look(RESOURCE, resource, s, action, resource, asked) for s in rules.statements]
-    decision = decide(tx, call, service, action, resource, context)
-    if decision is None:
-        return Decision(action, resource, owner, "", allowed=True, trail=tuple(looks))
-    return Decision(action, resource, owner, decision.kind, decision.explicit, trail=tuple(looks))
+    return Evidence(
+        call=stripped(call),
+        service=service.name,
+        action=action,
+        resource=resource,
+        context=kept(context),
+        owner=_owner(tx, call, service, resource),
+        held=grants.of(tx, call.principal),
+        session=tuple(grants.session_sources(tx, call.principal)),
+        limited=bool(call.principal.session_policies),
+        rules=rules,
+        closed=rules is not None and is_closed(resource),
+        takes_policies=service.policy_of is not None,
+        fixed=service.fixed is not None and service.fixed(tx, resource),
+        message=message,
+    )

@@ -37,7 +37,7 @@ Source = tuple[str, Statement]
 class Grants:
     """The rules of a user or a role."""
 
-    __slots__ = ("boundary", "id", "identity", "sources", "tags")
+    __slots__ = ("boundary", "boundary_arn", "id", "identity", "sources", "tags")
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Grants:
         boundary: Rules | None = None,
         tags: Mapping[str, str] | None = None,
         sources: tuple[Source, ...] = (),
+        boundary_arn: str = "",
     ) -> None:
         self.id = id
         self.identity = identity
@@ -53,6 +54,7 @@ class Grants:
         """Of the permissions boundary; None: there is none."""
         self.tags = tags or {}
         self.sources = sources
+        self.boundary_arn = boundary_arn
 
 
 NOTHING = Grants("", _NONE)
@@ -156,6 +158,7 @@ def _load(tx: Reader, owner: str) -> Grants:
         boundary,
         {key.lower(): value for key, value in entity.tags.items()},
         tuple(sources),
+        entity.boundary,
     )
 
 

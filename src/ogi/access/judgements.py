@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from ogi.access.context import Asked
@@ -135,19 +136,26 @@ def _named_by_resource(said: Found, resource: str, asked: Asked) -> Named:
 def look(
     kind: str, at: str, statement: Statement, action: str, resource: str, asked: Asked
 ) -> Look:
-    """What became of one statement."""
-    failed = ""
+    """What became of one statement: the first element that did not match, and what it saw."""
+    effect = "Allow" if statement.allows else "Deny"
+
+    def failed(element: str, wanted: Iterable[str], seen: Iterable[str] | None) -> Look:
+        values = None if seen is None else tuple(seen)
+        return Look(kind, at, statement.name, effect, element, tuple(wanted), values)
+
     if not statement.speaks_of_action(action.lower()):
-        failed = "action"
-    elif not statement.speaks_of_resource(resource, asked):
-        failed = "resource"
-    elif statement.principals is not None and not statement.principals.names(
-        asked.principal, asked.call.region
-    ):
-        failed = "principal"
-    else:
-        for condition in statement.conditions:
-            if not condition.holds(asked):
-                failed = f"condition {condition.operator} {condition.key}"
-                break
-    return Look(kind, at, statement.name, "Allow" if statement.allows else "Deny", failed)
+        name = "NotAction" if statement.not_action else "Action"
+        return failed(name, statement.action_texts, (action,))
+    if not statement.speaks_of_resource(resource, asked):
+        name = "NotResource" if statement.not_resource else "Resource"
+        return failed(name, statement.resource_texts, (resource,))
+    principals = statement.principals
+    if principals is not None and not principals.names(asked.principal, asked.call.region):
+        name = "NotPrincipal" if principals.negated else "Principal"
+        seen = (asked.principal.role_arn or asked.principal.arn,)
+        return failed(name, (value for _, value in principals.entries), seen)
+    for condition in statement.conditions:
+        if not condition.holds(asked):
+            element = f"Condition {condition.operator} {condition.name}"
+            return failed(element, condition.values, asked.values(condition.key))
+    return Look(kind, at, statement.name, effect)

@@ -20,8 +20,13 @@ class Look(msgspec.Struct, frozen=True):
     statement: str
     """Its Sid, or its number."""
     effect: str
-    failed: str
-    """What did not match: `action`, `resource`, `principal`, `condition ...`; '': it applied."""
+    failed: str = ""
+    """The element that did not match: `Action`, `Resource`, `Principal`, `Condition OPERATOR KEY`,
+    or their `Not` forms; '': the statement applied."""
+    wanted: tuple[str, ...] = ()
+    """The values of that element."""
+    seen: tuple[str, ...] | None = None
+    """What the request has in its place; None: it has no such condition key."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -32,12 +37,10 @@ class Decision(msgspec.Struct, frozen=True):
     owner: str
     kind: str
     explicit: bool = False
-    allowed: bool = False
-    trail: tuple[Look, ...] = ()
 
 
 class Refusal(Exception):
-    """The cause of an access-denied error; `decision` is for `ogi explain`."""
+    """The cause of an access-denied error."""
 
     def __init__(self, decision: Decision) -> None:
         super().__init__(decision.kind)

@@ -8,6 +8,7 @@ from typing import Any
 from ogi.access import policy
 from ogi.access.context import Asked
 from ogi.access.credentials import Credentials, mint_session
+from ogi.access.evidence import of_trust
 from ogi.access.identities import ROLES, Role, account_in, find, name_in
 from ogi.access.principals import Named
 from ogi.errors import AwsError
@@ -63,6 +64,16 @@ def trusts(call: Call, role: Role, service: str, context: Mapping[str, Any]) -> 
     return not any(map(speaks, found.denies)) and any(map(speaks, found.allows))
 
 
+def note_distrust(
+    call: Call, role: Role, service: str, context: Mapping[str, Any], message: str
+) -> None:
+    """Leave what `ogi explain` tells of a service that may not assume a role."""
+    rules = policy.compile(role.trust_bound).rules
+    as_service = call.as_principal(service_principal(service))
+    found = of_trust(as_service, rules, role.arn, role.account, context, message)
+    call.ports.traces.refuse(found.name, found)
+
+
 def role_session(
     tx: Reader,
     call: Call,
@@ -79,9 +90,12 @@ def role_session(
     """
     role = role_at(tx, role_arn)
     if role is None or not trusts(call, role, service, context or {}):
-        raise CannotAssume(
+        message = (
             f"User: {service} is not authorized to perform: sts:AssumeRole on resource: {role_arn}"
         )
+        if role is not None:
+            note_distrust(call, role, service, context or {}, message)
+        raise CannotAssume(message)
     principal = principal_of(role, session_name)
     minted = mint_session(call.ports.vault, call.entropy, principal, call.now, duration_s)
     return minted, principal

@@ -8,6 +8,7 @@ from ogi import __version__
 from ogi.cli.ca import ca
 from ogi.cli.demo import demo
 from ogi.cli.env import env
+from ogi.cli.explain import explain
 from ogi.cli.logs import logs
 from ogi.cli.serve import serve
 from ogi.cli.status import status
@@ -26,6 +27,7 @@ def main() -> None:
       ogi serve                 start the server (data in ./.ogi)
       eval "$(ogi env)"         point the AWS CLI and the SDKs at it
       aws s3 mb s3://hello      use it
+      ogi explain --last        why was it refused, and what would allow it?
       ogi demo                  see the whole chain run, with a server of its own
     """
 
@@ -35,4 +37,5 @@ main.add_command(env)
 main.add_command(ca)
 main.add_command(demo)
 main.add_command(logs)
+main.add_command(explain)
 main.add_command(status)

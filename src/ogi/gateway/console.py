@@ -1,7 +1,8 @@
 """Ogi's own pages under /_ogi/: health, status, traces, and reset where the data is ephemeral.
 
 They listen where the API listens, which is loopback by default. Health answers anyone; the others
-tell names of resources, so they want a request from this machine.
+tell names of resources, so they want a request from this machine. What was decided and why is told
+to who signs his request and is allowed to know (`explaining`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import msgspec
 
 from ogi import __version__
+from ogi.errors import AwsError
+from ogi.gateway import explaining
 from ogi.http import Request, Response
 from ogi.service import Ports
 
@@ -24,7 +27,9 @@ async def answer(ports: Ports, request: Request) -> Response:
     page = _PAGES.get((request.method, request.path))
     if page is None:
         return _json(404, {"message": f"There is no {request.method} {request.path} here."})
-    if page is not _health and (not _is_local(request.peer) or request.header("origin")):
+    if page not in (_health, _explain) and (
+        not _is_local(request.peer) or request.header("origin")
+    ):
         # A browser's page of another origin on this machine is not this machine's user.
         return _json(403, {"message": "Ask from the machine that Ogi runs on."})
     return await page(ports, request)
@@ -64,6 +69,14 @@ async def _traces(ports: Ports, request: Request) -> Response:
     return _json(200, {"traces": [{"id": id, "hops": hops} for id, hops in latest]})
 
 
+async def _explain(ports: Ports, request: Request) -> Response:
+    try:
+        return _json(200, await explaining.answer(ports, request))
+    except AwsError as error:
+        code = error.code or error.shape
+        return _json(error.status or 400, {"code": code, "message": error.message})
+
+
 async def _reset(ports: Ports, request: Request) -> Response:
     if ports.reset is None:
         return _json(403, {"message": "Only a server started with --ephemeral can be reset."})
@@ -89,5 +102,7 @@ _PAGES: dict[tuple[str, str], Callable[[Ports, Request], Awaitable[Response]]] =
     ("GET", "/_ogi/health"): _health,
     ("GET", "/_ogi/status"): _status,
     ("GET", "/_ogi/traces"): _traces,
+    ("GET", "/_ogi/explain"): _explain,
+    ("POST", "/_ogi/explain"): _explain,
     ("POST", "/_ogi/reset"): _reset,
 }

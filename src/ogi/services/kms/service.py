@@ -23,9 +23,18 @@ def policy_of(tx: Reader, arn: str) -> str | None:
     return grants.policy_with(tx, key, home) if key.grants else in_effect(key.policy)
 
 
+def is_fixed(tx: Reader, arn: str) -> bool:
+    """Whether it is an AWS-managed key."""
+    parsed = arns.parse(arn)
+    return parsed is not None and parsed.resource.removeprefix("key/") in managed.all_of(
+        parsed.account, parsed.region
+    )
+
+
 SERVICE = Service(
     name="kms",
     principal="kms.amazonaws.com",
     denied=AccessDeniedException,
     policy_of=policy_of,
+    fixed=is_fixed,
 )

@@ -26,8 +26,11 @@ def check(tx: Reader, call: Call, service: Service, role_arn: str, function_arn:
 
 def assume(tx: Reader, call: Call, role_arn: str, name: str, function_arn: str) -> Principal:
     """Who Lambda is as the role. Raises sessions.CannotAssume."""
-    role = sessions.role_at(tx, role_arn)
-    if role is None or not sessions.trusts(call, role, PRINCIPAL, _source(call, function_arn)):
+    role, source = sessions.role_at(tx, role_arn), _source(call, function_arn)
+    if role is None:
+        raise sessions.CannotAssume(CANNOT)
+    if not sessions.trusts(call, role, PRINCIPAL, source):
+        sessions.note_distrust(call, role, PRINCIPAL, source, CANNOT)
         raise sessions.CannotAssume(CANNOT)
     return sessions.principal_of(role, name)
 

@@ -139,7 +139,10 @@ class Runs:
         lambda_ = background(ports, function.account, function.region)
 
         def body(tx: Reader) -> tuple[Any, Principal, dict[str, str]]:
-            running = lambda_.begin()
+            # A refusal is explained under the request for which the environment was to be made.
+            running = msgspec.structs.replace(
+                lambda_.begin(), request_id=call.request_id, trace=call.trace
+            )
             credentials, principal = roles.session(
                 tx, running, version.role, function.name, function.arn
             )
