@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ogi.services.logs import api_events, api_groups, api_streams
+from ogi.services.logs import api_events, api_groups, api_streams, vended
 
-__all__ = ["api_events", "api_groups", "api_streams"]
+__all__ = ["api_events", "api_groups", "api_streams", "vended"]

@@ -2,6 +2,7 @@
 
 from ogi.services.sns import (
     api,
+    api_protections,
     api_subscriptions,
     api_topics,
     archives,
@@ -19,6 +20,7 @@ from ogi.services.sns.service import SERVICE
 __all__ = [
     "SERVICE",
     "api",
+    "api_protections",
     "api_subscriptions",
     "api_topics",
     "archives",

@@ -8,9 +8,10 @@ import msgspec
 
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields
-from ogi.services.sns import archives, certificates, contents, fanout, groups, topics
+from ogi.services.sns import archives, certificates, contents, fanout, groups, protections, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.errors import (
+    AuthorizationErrorException,
     BatchEntryIdsNotDistinctException,
     BatchRequestTooLongException,
     EmptyBatchRequestException,
@@ -27,7 +28,10 @@ BATCH_MAX = 10
 _CODES: dict[type[AwsError], str] = {
     InvalidParameterException: "InvalidParameter",
     InvalidParameterValueException: "ParameterValueInvalid",
+    AuthorizationErrorException: "AuthorizationError",
 }
+_OF_ENTRIES = tuple(_CODES)
+"""What may be wrong with one entry of a batch, and not with the others."""
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 SERVICE.page(certificates.PATH)(certificates.page)
@@ -78,7 +82,7 @@ def publish_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     for entry in entries:
         try:
             done.append({"Id": entry["Id"], **_publish(tx, call, topic, entry)})
-        except (InvalidParameterException, InvalidParameterValueException) as error:
+        except _OF_ENTRIES as error:
             failed.append(_failed(entry["Id"], error))
     return {"Successful": done, "Failed": failed}
 
@@ -87,6 +91,8 @@ def _publish(tx: Transaction, call: Call, topic: Topic, request: Fields) -> Fiel
     content = contents.read(call, topic, request)
     if topic.fifo:
         return _publish_in_order(tx, call, topic, content)
+    if topic.protection:
+        content = protections.incoming(tx, call, topic, content)
     _note(call, topic, content)
     fanout.begin(tx, call, topic, content)
     return {"MessageId": content.id}

@@ -11,7 +11,16 @@ from ogi import arn as arns
 from ogi import deliveries
 from ogi.access.authorise import authorise_pass_role
 from ogi.service import Call, Fields
-from ogi.services.sns import archives, copies, feedback, pages, replays, subscriptions, topics
+from ogi.services.sns import (
+    api_protections,
+    archives,
+    copies,
+    feedback,
+    pages,
+    replays,
+    subscriptions,
+    topics,
+)
 from ogi.services.sns.errors import (
     InvalidParameterException,
     InvalidStateException,
@@ -40,7 +49,7 @@ def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
     return {**found, **topics.owner_keys(tx, call, request)}
 
 
-@SERVICE.operation(on=_on_new, keys=_tag_keys, unsupported=("DataProtectionPolicy",))
+@SERVICE.operation(on=_on_new, keys=_tag_keys)
 def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     name, attributes = request["Name"], request.get("Attributes", {})
     _check_name(name, attributes.get("FifoTopic", "false"))
@@ -50,13 +59,19 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
         made = topics.with_attribute(made, attribute, value)
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
     found = topics.TABLE.get(tx, call.home, name)
+    protection = request.get("DataProtectionPolicy", "")
+    if protection:
+        call.ports.authorise(
+            tx, call, SERVICE, ("sns:PutDataProtectionPolicy",), (made.arn,), call.context
+        )
+        made = api_protections.changed(tx, call, made, protection)
     if found is None:
         topics.save(tx, archives.changed(tx, call, None, made))
         return {"TopicArn": made.arn}
     asked = found
     for attribute, value in attributes.items():
         asked = topics.with_attribute(asked, attribute, value)
-    if asked != found:
+    if asked != found or (protection and made.protection != found.protection):
         raise InvalidParameterException.of(
             "Attributes", "Topic already exists with different attributes"
         )

@@ -8,11 +8,12 @@ from __future__ import annotations
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.sns import audiences, contents, copies, postings, statuses, topics
+from ogi.services.sns import audiences, contents, copies, postings, protections, statuses, topics
 from ogi.services.sns.audiences import Audience, Cursor
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.service import SERVICE
+from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Transaction
 
@@ -82,6 +83,9 @@ def serve(
     envelopes = Envelopes(tx, call, topic, content)
     sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
     for subscription in page:
+        if topic.protection and not protections.outgoing(topic, subscription, content):
+            _tell_denied(tx, call, topic, subscription, content)
+            continue
         sender.note(
             "sns.deliver", topic=topic.arn, subscription=subscription.arn,
             sns_message_id=content.id, protocol=subscription.protocol,
@@ -93,3 +97,15 @@ def serve(
             notice = statuses.notice(topic, subscription, content) if topic.feedback else None
             postings.owe(tx, call, topic, subscription, sealed, notice=notice)
     return cursor_after, len(page)
+
+
+def _tell_denied(
+    tx: Transaction, call: Call, topic: Topic, subscription: Subscription, content: Content
+) -> None:
+    """The data protection policy denies a copy: nobody gets it, and the status log says so."""
+    error = protections.prohibition(subscription.arn)
+    call.note("sns.undelivered", subscription=subscription.arn, code=error.shape,
+              message=error.message)  # fmt: skip
+    report = {"code": error.shape, "message": error.message, "status": error.status, "attempt": 0}
+    told = statuses.notice(topic, subscription, content)
+    statuses.failed(tx, call, topic.home, told, report)

@@ -95,11 +95,11 @@ def failed(tx: Transaction, call: Call, home: Home, told: Fields, report: Fields
 
 def _reason(protocol: str, report: Fields) -> tuple[str, int | None]:
     """(providerResponse, statusCode or None if nobody answered)."""
-    if protocol in ("http", "https"):
+    if protocol in ("http", "https") and report["code"] != "Prohibited":
         answered = _ANSWERED.search(report["message"])
         return report["message"], int(answered[1]) if answered else None
     names = {"sqs": "sqsRequestId", "lambda": "lambdaRequestId"}
-    if protocol not in names or "Prohibited" in report:
+    if protocol not in names or report["code"] == "Prohibited":
         return report["message"], report["status"]
     told = {
         "ErrorCode": report["code"],

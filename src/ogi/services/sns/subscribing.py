@@ -62,6 +62,7 @@ def subscribe(
         endpoint=endpoint,
         owner=call.principal.account or call.account,
         epoch=topic.epoch,
+        principal=call.principal.role_arn or call.principal.arn,
     )
     made = subscription_attributes.changed(made, attributes)
     if _must_confirm(call, protocol, endpoint):

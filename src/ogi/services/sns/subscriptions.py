@@ -47,6 +47,8 @@ class Subscription(msgspec.Struct, frozen=True):
     replay: Replay | None = None
     live_after: int = 0
     """The number of the last message of a FIFO topic that a replay has brought."""
+    principal: str = ""
+    """The ARN of the user or role that subscribed."""
 
     @property
     def control(self) -> Home:

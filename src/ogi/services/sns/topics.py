@@ -60,6 +60,8 @@ class Topic(msgspec.Struct, frozen=True):
     """The attributes of delivery status logging; empty: nothing is logged."""
     archive: Archive | None = None
     """Of FIFO topics only."""
+    protection: str = ""
+    """The data protection policy; of standard topics only."""
 
     @property
     def fifo(self) -> bool:
