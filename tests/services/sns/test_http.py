@@ -200,6 +200,61 @@ async def test_a_locked_subscription_ends_by_a_signed_request_only(
     await sns.unsubscribe(SubscriptionArn=arn)
 
 
+async def _leave(sns: Client, arn: str) -> None:
+    """By the link, which nobody signs."""
+    await sns.world.call_as(sns.world.caller(ANONYMOUS), "sns", "Unsubscribe", SubscriptionArn=arn)
+
+
+async def test_an_endpoint_that_was_taken_off_by_a_link_is_told_and_may_come_back(
+    sns: Client, subscriber: Any
+) -> None:
+    topic, arn = await _subscribed(sns, subscriber, FilterPolicy={"a": ["x"]})
+    await _leave(sns, arn)
+    await sns.world.deliver()
+    headers, body = subscriber.requests[-1]
+    told = json.loads(body)
+    assert headers["x-amz-sns-message-type"] == told["Type"] == "UnsubscribeConfirmation"
+    assert headers["x-amz-sns-subscription-arn"] == arn
+    assert told["Message"] == (
+        f"You have chosen to deactivate subscription {arn}.\nTo cancel this operation and restore"
+        " the subscription, visit the SubscribeURL included in this message."
+    )
+    assert parse_qs(urlsplit(told["SubscribeURL"]).query)["Token"] == [told["Token"]]
+    assert (await sns.list_subscriptions())["Subscriptions"] == []
+    back = await sns.confirm_subscription(TopicArn=topic, Token=told["Token"])
+    assert back["SubscriptionArn"] == arn
+    shown = (await sns.get_subscription_attributes(SubscriptionArn=arn))["Attributes"]
+    assert shown["FilterPolicy"] == '{"a": ["x"]}' and shown["PendingConfirmation"] == "false"
+    await sns.unsubscribe(SubscriptionArn=arn)  # The owner himself: nobody need be told.
+    await sns.world.deliver()
+    assert len(subscriber.bodies("UnsubscribeConfirmation")) == 1
+
+
+async def test_who_comes_back_too_late_or_has_subscribed_anew_changes_nothing(
+    sns: Client, subscriber: Any
+) -> None:
+    topic, arn = await _subscribed(sns, subscriber)
+    await _leave(sns, arn)
+    await sns.world.deliver()
+    token = json.loads(subscriber.bodies("UnsubscribeConfirmation")[0])["Token"]
+    await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
+    await sns.world.deliver()
+    fresh = json.loads(subscriber.bodies("SubscriptionConfirmation")[-1])["Token"]
+    anew = (await sns.confirm_subscription(TopicArn=topic, Token=fresh))["SubscriptionArn"]
+    assert anew != arn
+    again = await sns.confirm_subscription(TopicArn=topic, Token=token)
+    assert again["SubscriptionArn"] == anew
+    (only,) = (await sns.list_subscriptions())["Subscriptions"]
+    assert only["SubscriptionArn"] == anew
+    await _leave(sns, anew)
+    await sns.world.deliver()
+    token = json.loads(subscriber.bodies("UnsubscribeConfirmation")[-1])["Token"]
+    sns.world.clock.advance(2 * 86_400)
+    await sns.world.deliver()
+    with pytest.raises(AwsError, match="Invalid parameter: Token"):
+        await sns.confirm_subscription(TopicArn=topic, Token=token)
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -8,6 +8,7 @@ from ogi import arn as arns
 from ogi.service import Call, Fields
 from ogi.services.sns import (
     confirmations,
+    departures,
     pages,
     replays,
     subscribing,
@@ -92,7 +93,7 @@ def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     else:
         call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
         topic, found = _owned(tx, call, request, "Unsubscribe")
-    subscriptions.end(tx, topic, found)
+    departures.end(tx, call, topic, found)
     return {}
 
 

@@ -25,7 +25,7 @@ SECRET_BYTES = 64
 
 def ask(tx: Transaction, call: Call, topic: Topic, pending: Subscription) -> Subscription:
     """Send a new token to the endpoint; the subscription as it is to be kept."""
-    token = pending.id.replace("-", "") + call.entropy(SECRET_BYTES).hex()
+    token = new_token(call, pending)
     asked = msgspec.structs.replace(pending, token=token, token_until=call.now + VALID_S)
     deliveries.post(
         tx, call, topic.control, "sns", "ask_endpoint",
@@ -36,6 +36,11 @@ def ask(tx: Transaction, call: Call, topic: Topic, pending: Subscription) -> Sub
         {"TopicArn": topic.arn, "SubscriptionArn": pending.arn}, due=asked.token_until,
     )  # fmt: skip
     return asked
+
+
+def new_token(call: Call, subscription: Subscription) -> str:
+    """What only its endpoint is told; it begins with the id by which it is found."""
+    return subscription.id.replace("-", "") + call.entropy(SECRET_BYTES).hex()
 
 
 @SERVICE.duty(home=topics.home_of)
@@ -89,9 +94,14 @@ def confirm(
     raw = token[:32]
     id = f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"
     found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
+    departed = found is None
+    if departed:
+        found = subscriptions.DEPARTED.get(tx, topic.control, topic.name, id)
     known = found is not None and hmac.compare_digest(found.token.encode(), token.encode())
     if found is None or not known or found.epoch != topic.epoch or found.token_until <= call.now:
         raise InvalidParameterException.of("Token")
+    if departed:
+        return _restored(tx, topic, found)
     if not found.pending:
         return found
     confirmed = msgspec.structs.replace(
@@ -101,3 +111,15 @@ def confirm(
         confirmed = replays.begin(tx, call, topic, confirmed)
     subscriptions.save(tx, topic, confirmed, found)
     return confirmed
+
+
+def _restored(tx: Transaction, topic: Topic, left: Subscription) -> Subscription:
+    """An endpoint that was taken off comes back, unless it has subscribed anew meanwhile."""
+    subscriptions.DEPARTED.delete(tx, topic.control, topic.name, left.id)
+    anew = subscriptions.of_endpoint(tx, topic, left.protocol, left.endpoint)
+    if anew is not None and not anew.pending:
+        return anew
+    if anew is not None:
+        subscriptions.end(tx, topic, anew)
+    subscriptions.save(tx, topic, left)
+    return left

@@ -18,6 +18,13 @@ from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Reader
 
+JOINING, LEAVING = "SubscriptionConfirmation", "UnsubscribeConfirmation"
+_CHOSEN = {
+    JOINING: "You have chosen to subscribe to the topic {topic}.\nTo confirm the subscription",
+    LEAVING: "You have chosen to deactivate subscription {subscription}.\nTo cancel this operation"
+    " and restore the subscription",
+}
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -37,18 +44,24 @@ def canonical(topic: Topic, content: Content, text: str) -> str:
 
 
 def confirmation(
-    tx: Reader, call: Call, topic: Topic, subscription: Subscription, id: str, asked: float
+    tx: Reader,
+    call: Call,
+    topic: Topic,
+    subscription: Subscription,
+    id: str,
+    asked: float,
+    kind: str = JOINING,
 ) -> str:
-    """The signed message that asks an endpoint to confirm."""
+    """The signed message that asks an endpoint to confirm, or tells it that it was taken off."""
     base = certificates.base_url(call.ports.settings, topic.region)
     url = f"{base}/?Action=ConfirmSubscription&TopicArn={topic.arn}&Token={subscription.token}"
     fields = {
-        "Type": "SubscriptionConfirmation",
+        "Type": kind,
         "MessageId": id,
         "Token": subscription.token,
         "TopicArn": topic.arn,
-        "Message": f"You have chosen to subscribe to the topic {topic.arn}.\nTo confirm the"
-        " subscription, visit the SubscribeURL included in this message.",
+        "Message": f"{_CHOSEN[kind].format(topic=topic.arn, subscription=subscription.arn)}, visit"
+        " the SubscribeURL included in this message.",
         "SubscribeURL": url,
         "Timestamp": timestamp(asked),
     }

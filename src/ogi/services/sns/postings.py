@@ -76,6 +76,18 @@ def post_confirmation(
     _post(tx, call, topic.control, _HTTP, request, 0.0, 0)
 
 
+def post_departure(tx: Transaction, call: Call, topic: Topic, left: Subscription) -> None:
+    """Tell an endpoint that its subscription ended, and how to have it again."""
+    request = {
+        "TopicArn": topic.arn,
+        "SubscriptionArn": left.arn,
+        "MessageId": call.new_id(),
+        "Asked": call.now,
+        "Departed": True,
+    }
+    _post(tx, call, topic.control, _HTTP, request, 0.0, 0)
+
+
 def _post(
     tx: Transaction, call: Call, home: Home, duty: str, request: Fields, wait_s: float, attempt: int
 ) -> None:
@@ -165,7 +177,8 @@ def _found(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
     if topic is None:
         return None
     id = request["SubscriptionArn"].rpartition(":")[2]
-    found = subscriptions.TABLE.get(tx, topic.control, topic.name, id)
+    table = subscriptions.DEPARTED if "Departed" in request else subscriptions.TABLE
+    found = table.get(tx, topic.control, topic.name, id)
     return None if found is None or found.epoch != topic.epoch else (topic, found)
 
 
@@ -192,8 +205,11 @@ def _confirmation(
     tx: Reader, call: Call, topic: Topic, subscription: Subscription, request: Fields
 ) -> tuple[list[tuple[str, str]], bytes]:
     id = request["MessageId"]
-    text = envelopes.confirmation(tx, call, topic, subscription, id, request["Asked"])
-    headers = [*_headers("SubscriptionConfirmation", id, topic), ("Content-Type", RAW_TYPE)]
+    kind = envelopes.LEAVING if "Departed" in request else envelopes.JOINING
+    text = envelopes.confirmation(tx, call, topic, subscription, id, request["Asked"], kind)
+    headers = [*_headers(kind, id, topic), ("Content-Type", RAW_TYPE)]
+    if kind == envelopes.LEAVING:
+        headers.append(("x-amz-sns-subscription-arn", subscription.arn))
     return headers, text.encode()
 
 

@@ -66,6 +66,8 @@ TABLE = Table("sns.subscription", Subscription)
 ENDPOINTS = Table("sns.endpoint", Pointer)
 ROUTES = Table("sns.route", Subscription)
 """The same rows again in their buckets, where a fan-out finds them with one look."""
+DEPARTED = Table("sns.departed", Subscription)
+"""Those that may come back (see departures)."""
 
 
 def filter_of(subscription: Subscription) -> Filter:
