@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
+from msgspec.structs import replace
+
 from ogi.access import grants, policy
 from ogi.access.context import Asked
 from ogi.access.evidence import Evidence, kept, stripped
@@ -37,8 +39,11 @@ def authorise(
         for action in actions:
             decision = decide(tx, call, service, action, resource, context)
             if decision is not None:
+                found = gather(tx, call, service, action, resource, context)
+                if decision.explicit:
+                    decision = replace(decision, policy=found.denying(decision.kind))
                 refusal = service.denied(sentence(service, call, decision))
-                found = gather(tx, call, service, action, resource, context, refusal.message)
+                found = replace(found, message=refusal.message)
                 # At once, for the transaction of a refused request never commits.
                 call.ports.traces.refuse(found.name, found)
                 raise refusal from Refusal(decision)
@@ -142,7 +147,6 @@ def gather(
     action: str,
     resource: str,
     context: Mapping[str, Any],
-    message: str = "",
 ) -> Evidence:
     """What `decide` decides by, to be explained."""
     rules = _resource_rules(tx, service, resource)
@@ -160,5 +164,4 @@ def gather(
         closed=rules is not None and is_closed(resource),
         takes_policies=service.policy_of is not None,
         fixed=service.fixed is not None and service.fixed(tx, resource),
-        message=message,
     )

@@ -14,7 +14,7 @@ import msgspec
 
 from ogi.access.context import Asked
 from ogi.access.grants import NOTHING, Grants, Source
-from ogi.access.judgements import Against, Heard, judge
+from ogi.access.judgements import BOUNDARY, IDENTITY, SESSION, Against, Heard, judge
 from ogi.access.policy import Rules
 from ogi.service import Call, Run
 
@@ -85,6 +85,22 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
             session=(*self.session, *session),
             rules=rules,
         )  # fmt: skip
+
+    def denying(self, kind: str) -> str:
+        """The ARN of the managed policy of a type that denies the request; '' if it has none."""
+        boundary = self.held.boundary
+        sources: Sequence[Source] = ()
+        if kind == IDENTITY:
+            sources = self.held.sources
+        elif kind == SESSION:
+            sources = self.session
+        elif kind == BOUNDARY and boundary is not None:
+            sources = [(self.held.boundary_arn, s) for s in boundary.statements]
+        for at, s in sources:
+            speaks = not s.allows and s.speaks_of_action(self.action.lower())
+            if speaks and s.applies(self.resource, self.asked):
+                return at if at.startswith("arn:") else ""
+        return ""
 
     def judge(self) -> Against | None:
         """None if the request is allowed by this evidence."""

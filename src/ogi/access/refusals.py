@@ -1,13 +1,28 @@
 """Refusals: why a request is not allowed, as data and in AWS's words.
 
-https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html and, on the ARN of
+the policy that denies, https://aws.amazon.com/blogs/security/enhanced-access-denied-error-messages-with-policy-arns
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from ogi.service import Call, Service
+
+_IAM_NOUNS: Mapping[str, str] = {
+    "user": "user", "role": "role", "group": "group", "policy": "policy",
+    "instance-profile": "instance profile",
+}  # fmt: skip
+"""How IAM names what is there already: `role NAME`, but `policy ARN`, as it is quoted in
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/DAX.troubleshooting.html and
+docs.aws.amazon.com/cloud9/latest/user-guide/troubleshooting.html"""
+_IAM_BY_ARN = frozenset({
+    "CreateUser", "CreateRole", "CreateGroup", "CreatePolicy", "CreateInstanceProfile", "PassRole",
+})  # fmt: skip
+"""What is not there yet has its ARN only; so has whatever is tagged, which is mostly made so."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -37,6 +52,8 @@ class Decision(msgspec.Struct, frozen=True):
     owner: str
     kind: str
     explicit: bool = False
+    policy: str = ""
+    """The ARN of the managed policy that denies it explicitly."""
 
 
 class Refusal(Exception):
@@ -61,14 +78,17 @@ def sentence(service: Service, call: Call, decision: Decision) -> str | None:
     if s3:
         on = f' on resource: "{decision.resource}"' if decision.resource != "*" else ""
     else:
-        on = f" on resource: {decision.resource}"
+        on = f" on resource: {_resource(service, decision)}"
     trust = service.name == "sts" and decision.kind == "resource-based policy"
     if trust and not decision.explicit:
         # What a trust policy lacks is not told to whom it does not know.
         return text + on
     if decision.explicit:
         kind = "the role trust policy" if trust else _article(decision.kind)
-        return f"{text}{on} with an explicit deny in {kind}"
+        # "Policy ARNs are only included when the request originates from either the same account
+        # or the same organization."
+        home = decision.policy and decision.owner == principal.account
+        return f"{text}{on} with an explicit deny in {kind}{f': {decision.policy}' if home else ''}"
     return f"{text}{on} because no {decision.kind} allows the {action} action"
 
 
@@ -83,3 +103,14 @@ def _action(service: Service, action: str) -> str:
     if service.name == "sns" and action.startswith("sns:"):
         return "SNS" + action[3:]
     return action
+
+
+def _resource(service: Service, decision: Decision) -> str:
+    arn, (_, _, action) = decision.resource, decision.action.partition(":")
+    if service.name != "iam" or action in _IAM_BY_ARN or action.startswith(("Tag", "Untag")):
+        return arn
+    kind, _, path = arn.rpartition(":")[2].partition("/")
+    noun, name = _IAM_NOUNS.get(kind), path.rpartition("/")[2]
+    if noun is None or not name or "*" in name:
+        return arn
+    return f"{noun} {arn if kind == 'policy' else name}"
