@@ -1,7 +1,8 @@
 """CPU per request, of one or several source trees side by side: what remains comparable while the
 machine is busy with other things. Each tree's server runs the same requests in turn.
 
-Run: python -m benches.cpu [--rounds N] [--only send,receive] SRC [SRC ...]     (SRC: .../src)
+Run: python -m benches.cpu [--rounds N] [--only send,receive] SRC[,OPTION...] [SRC ...]
+(SRC: .../src; OPTION: of `ogi serve`, e.g. src,--audit=all)
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ class Server:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        source, *options = source.split(",")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ogi", "serve", "--ephemeral", "--port", "0",
-             "--credentials", "test:test", "--region", "us-east-1"],
+             "--credentials", "test:test", "--region", "us-east-1", *options],
             env={**os.environ, "PYTHONPATH": str(Path(source).resolve())},
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip

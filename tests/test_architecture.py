@@ -20,15 +20,16 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("cli", "docs"),
     ("app",),
     ("gateway",),
+    ("audit",),
     ("services",),
     ("access", "sandbox", "wire"),
-    ("deliveries", "workers", "chunks", "outbound"),
+    ("deliveries", "workers", "chunks", "shipping", "outbound"),
     ("sealing",),
     ("service",),
     ("storage",),
     (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "memo",
-        "settings", "traces", "uses", "vault",
+        "recording", "settings", "traces", "uses", "vault",
     ),
 )  # fmt: skip
 """From the top to the ground. A part imports what is below it, never what is above or beside it."""

@@ -24,6 +24,7 @@ import yaml
 from ogi import connection_file, outbound, services, storage, vault
 from ogi.access import seeds
 from ogi.access.authorise import authorise
+from ogi.audit import KINDS, Trail
 from ogi.clock import SystemClock
 from ogi.deliveries import Courier
 from ogi.entropy import entropy
@@ -53,8 +54,9 @@ class StartError(Exception):
 class Ogi:
     """One running server. `await Ogi.start(settings)`, then `await ogi.stop()`."""
 
-    def __init__(self, ports: Ports, server: Server, tunnels: Tunnels | None) -> None:
+    def __init__(self, ports: Ports, server: Server, tunnels: Tunnels | None, audit: Trail) -> None:
         self.ports = ports
+        self._audit = audit
         self.settings = ports.settings
         self._server = server
         self._tunnels = tunnels
@@ -94,15 +96,17 @@ class Ogi:
             settings = dataclasses.replace(
                 settings, endpoint=settings.endpoint or _endpoint(settings, server.port)
             )
+            clock, known = SystemClock(), services.load()
+            audit = Trail(settings, clock, known, entropy)
             ports = Ports(
                 settings=settings,
-                clock=SystemClock(),
+                clock=clock,
                 store=store,
                 blobs=FileBlobs(settings.data / "blobs"),
                 vault=sealed,
                 traces=Traces(),
                 authorise=authorise,
-                services=services.load(),
+                services=known,
                 random=entropy,
                 sandbox=LocalSandbox(
                     settings.data / "sandbox",
@@ -111,8 +115,10 @@ class Ogi:
                     network=settings.function_network == "host",
                     require_isolation=settings.require_isolation,
                 ),
+                audit=audit,
                 reset=reset if settings.ephemeral else None,
             )
+            audit.attach(ports)
             await _prepare(ports)
         except BaseException as error:
             if tunnels is not None:
@@ -122,7 +128,7 @@ class Ogi:
             if isinstance(error, IsolationUnavailable | OSError):
                 raise StartError(str(error)) from error
             raise
-        ogi = cls(ports, server, tunnels)
+        ogi = cls(ports, server, tunnels, audit)
         ogi._work()
         server.handler = Pipeline(ports)
         return ogi
@@ -136,6 +142,7 @@ class Ogi:
         sandbox = self.ports.sandbox
         if sandbox is not None:
             await sandbox.close()
+        await self._audit.close()
         await self.ports.store.close()
         if self.settings.ephemeral:
             shutil.rmtree(self.settings.data, ignore_errors=True)
@@ -143,7 +150,7 @@ class Ogi:
     def _work(self) -> None:
         self._tasks = [
             asyncio.create_task(supervise(worker), name=worker.name)
-            for worker in _workers(self.ports)
+            for worker in [*_workers(self.ports), self._audit]
         ]
 
     async def _rest(self) -> None:
@@ -157,6 +164,7 @@ class Ogi:
         """Empty everything: the workers let go, the data goes, the identities are made anew."""
         await self._rest()
         ports = self.ports
+        self._audit.clear()
         await ports.store.reset()
         await ports.blobs.reset()
         ports.traces.clear()
@@ -231,6 +239,8 @@ def _check(settings: Settings) -> None:
             " 127.0.0.1, leave --credentials out (strong ones are generated), or insist with"
             " --force-weak-credentials."
         )
+    if settings.audit not in KINDS:
+        raise StartError(f"--audit is one of {', '.join(KINDS)}, not {settings.audit!r}.")
     if not (settings.account.isdigit() and len(settings.account) == 12):
         raise StartError(f"An account is twelve digits, not {settings.account!r}.")
     if settings.tls_generated and settings.tls_certificate is not None:

@@ -18,7 +18,8 @@ from cryptography.exceptions import InvalidTag
 
 from ogi.entropy import uuid_of
 from ogi.errors import AwsError
-from ogi.service import Call, Fields, Operation, Ports, Principal, Run, dispatch
+from ogi.recording import record
+from ogi.service import Call, Fields, Operation, Ports, Principal, Run, ask
 from ogi.storage import Home, Transaction
 from ogi.storage.keys import AGENDA, LEASES, after, number, u64
 from ogi.storage.writes import Writes
@@ -116,9 +117,11 @@ def hand_over(
     attempt.also(home, *homes)
     try:
         target.authorise(attempt, call, request)
-        target.function(attempt, call, request)
+        result = target.function(attempt, call, request)
         attempt.check()
+        record(call, target, request, result, None)
     except AwsError as error:
+        record(call, target, request, None, error)
         delivery = _delivery(call, service, operation, request, refused, reference)
         _tell(tx, call, delivery, error)
     except Exception as fault:
@@ -370,9 +373,14 @@ class Courier:
             return running.run
 
         homes = target.homes(call, delivery.request)
-        run = await self._ports.store.transact(body, _home(key), *homes)
+        try:
+            run = await self._ports.store.transact(body, _home(key), *homes)
+        except AwsError as error:
+            record(call, target, delivery.request, None, error)
+            raise
         if run is not None:
             self._ports.traces.add(run.notes)
+            record(call, target, delivery.request, {}, None)
 
     async def _make_outside(
         self, key: bytes, delivery: Delivery, target: Operation, call: Call
@@ -393,7 +401,7 @@ class Courier:
         if not await store.transact(lease, home):
             return
         try:
-            await dispatch(call, target, delivery.request)
+            await ask(call, target, delivery.request)
         except AwsError as error:
             await self._refuse(leased, delivery, call, error)
         except Exception as fault:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 import msgspec
 
 Body = bytes | AsyncIterator[bytes]
+
+
+class Tls(NamedTuple):
+    """How a connection is secured: `TLSv1.3`, `TLS_AES_256_GCM_SHA384`."""
+
+    version: str
+    cipher: str
 
 
 class Request(msgspec.Struct):
@@ -18,7 +26,7 @@ class Request(msgspec.Struct):
     query: str
     headers: list[tuple[str, str]]
     body: Body = b""
-    secure: bool = False
+    secure: bool | Tls = False
     peer: str = ""
     """The client's IP address."""
 

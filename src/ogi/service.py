@@ -21,6 +21,7 @@ from ogi.entropy import uuid_of
 from ogi.errors import AwsError, unsupported
 from ogi.http import Request, Response
 from ogi.memo import Memo
+from ogi.recording import Audit, record
 from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
 from ogi.uses import Uses
 
@@ -99,6 +100,7 @@ class Ports:
     services: Mapping[str, Service]
     random: Callable[[int], bytes]
     sandbox: Sandbox | None = None
+    audit: Audit | None = None
     reset: Callable[[], Awaitable[None]] | None = None
     """Empties everything; only where the data is ephemeral."""
     uses: Uses = field(default_factory=Uses)
@@ -148,7 +150,8 @@ class Call(msgspec.Struct, frozen=True):
     trace: str = ""
     """The id that joins what follows from one request; `Root` of X-Ray's header."""
     context: Mapping[str, Any] = {}
-    """Condition keys that come with the caller: aws:SourceIp, aws:SourceArn, kms:ViaService..."""
+    """Condition keys that come with the caller: aws:SourceIp, aws:SourceArn, kms:ViaService...
+    `ogi:InvokedBy` is the service that works as a role (for the audit)."""
     demand: tuple[Operation, Fields] | None = None
     """What was asked, so that each transaction of an async operation is authorised anew."""
     run: Run = msgspec.field(default_factory=lambda: Run(b""))
@@ -176,6 +179,11 @@ class Call(msgspec.Struct, frozen=True):
         """Add a hop to the trace; it is shown once the transaction is durable."""
         self.run.notes.append((self.trace, kind, {"at": self.now, **fields}))
 
+    def happened(self, service: str, event: str, arn: str) -> None:
+        """Record what a service did to a resource by itself, when nobody asked."""
+        if self.ports.audit is not None:
+            self.ports.audit.happened(self, service, event, arn)
+
     # -- as somebody else -------------------------------------------------------------------
 
     def as_service(self, principal: str, source_arn: str, source_account: str) -> Call:
@@ -199,7 +207,10 @@ class Call(msgspec.Struct, frozen=True):
             context={
                 **self.context,
                 "kms:ViaService": host,
-                "aws:CalledVia": [f"{service}.amazonaws.com"],
+                "aws:CalledVia": [
+                    *self.context.get("aws:CalledVia", ()),
+                    f"{service}.amazonaws.com",
+                ],
                 "aws:ViaAWSService": "true",
                 **context,
             },
@@ -219,8 +230,13 @@ class Call(msgspec.Struct, frozen=True):
         target = self.ports.services[service].operation_named(operation)
         if target.asynchronous:
             raise TypeError(f"{service}:{operation} is async; use call.request outside")
-        target.authorise(tx, self, request)
-        result: Fields = target.function(tx, self, request)
+        try:
+            target.authorise(tx, self, request)
+            result: Fields = target.function(tx, self, request)
+        except AwsError as error:
+            record(self, target, request, None, error)
+            raise
+        record(self, target, request, result, None)
         return result
 
     async def request(self, service: str, operation: str, request: Fields) -> Fields:
@@ -229,7 +245,7 @@ class Call(msgspec.Struct, frozen=True):
         call = msgspec.structs.replace(
             self, now=ports.clock.now(), seed=ports.random(32), demand=None
         )
-        return await dispatch(call, ports.services[service].operation_named(operation), request)
+        return await ask(call, ports.services[service].operation_named(operation), request)
 
     async def transact(self, body: Callable[[Transaction, Call], T], home: Home, *also: Home) -> T:
         """A transaction of an async operation: authorised as the operation is, then `body`."""
@@ -396,6 +412,17 @@ class Service:
 
 def _camel(snake: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in snake.rstrip("_").split("_"))
+
+
+async def ask(call: Call, operation: Operation, request: Fields) -> Fields:
+    """`dispatch` a request of one service to another."""
+    try:
+        result = await dispatch(call, operation, request)
+    except AwsError as error:
+        record(call, operation, request, None, error)
+        raise
+    record(call, operation, request, result, None)
+    return result
 
 
 async def dispatch(call: Call, operation: Operation, request: Fields) -> Fields:

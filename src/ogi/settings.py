@@ -47,6 +47,19 @@ class Settings:
         "URL that links in notifications begin with; `aws`: https://sns.REGION.amazonaws.com, as"
         " validators of signatures want it; empty: the endpoint.",
     )
+    audit: str = knob(
+        "management",
+        "Requests that leave a record in CloudTrail's format: `off`, `management` events, or `all`:"
+        " data events (messages, objects, invocations) as well.",
+    )
+    audit_exclude: str = knob(
+        "", "Event sources that leave no records, with commas between: kms.amazonaws.com,..."
+    )
+    audit_log_group: str = knob(
+        "", "Log group of the default account and region that gets the records, too."
+    )
+    audit_bytes_max: int = knob(64 * 1024 * 1024, "Bytes of one file of records.")
+    audit_files_max: int = knob(8, "Files of records that are kept; the oldest goes.")
     sns_networks: str = knob(
         "",
         "Networks that HTTP/S subscriptions may reach: 10.0.0.0/8,...; empty: all but link-local"

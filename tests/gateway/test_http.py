@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ogi.gateway import http
-from ogi.http import Request, Response
+from ogi.http import Request, Response, Tls
 from ogi.settings import Settings
 
 from .conftest import Client, Site, echo, until
@@ -391,7 +391,7 @@ async def test_tls(site: Site, tmp_path: Path) -> None:
     make_certificate(key, certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    secure: list[bool] = []
+    secure: list[bool | Tls] = []
 
     async def handler(request: Request) -> Response:
         secure.append(request.secure)
@@ -405,6 +405,9 @@ async def test_tls(site: Site, tmp_path: Path) -> None:
     data = os.urandom(1_000_000)
     client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + data)
     assert (await client.answer())[2] == data
-    assert secure == [True]
+    [tls] = secure
+    assert isinstance(tls, Tls)
+    assert tls.version.startswith("TLSv1.")
+    assert tls.cipher
     client.close()
     await client.writer.wait_closed()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
+import json
 import urllib.request
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,18 @@ OWN = frozenset({"connection.json", "root.key"})
 """Files of the data folder that hold secrets for their owner alone (mode 0600)."""
 PLAIN = "the plain text of a message that is to be read by its receiver"
 
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{
+    "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+    "Action": "sts:AssumeRole"}]})  # fmt: skip
+ROLES = "arn:aws:iam::000000000000:role"
+
+
+def package(name: str, code: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as packed:
+        packed.writestr(name, code)
+    return buffer.getvalue()
+
 
 def _forms(secret: bytes) -> set[bytes]:
     """How bytes could have been written down."""
@@ -26,8 +41,9 @@ def test_no_secret_is_in_the_log_or_on_the_disk(tmp_path: Path) -> None:
     data = tmp_path / "data"
     key, secret = "AKIAOFASTORYXXXXXXXX", "aStorySecretThatIsNotToBeFound0123456789"
     server = start(
-        tmp_path, "--data", str(data), "--credentials", f"{key}:{secret}", "--log-level", "DEBUG"
-    )
+        tmp_path, "--data", str(data), "--credentials", f"{key}:{secret}", "--log-level", "DEBUG",
+        "--audit", "all", "--audit-log-group", "audit",
+    )  # fmt: skip
     server.key, server.secret = key, secret
     hidden: dict[str, bytes] = {"the administrator's secret": secret.encode()}
     try:
@@ -59,6 +75,28 @@ def test_no_secret_is_in_the_log_or_on_the_disk(tmp_path: Path) -> None:
         link = s3.generate_presigned_url("get_object", {"Bucket": "b-of-s", "Key": "k1"})
         with urllib.request.urlopen(link) as answer:
             assert answer.read() == PLAIN.encode()
+        hidden["a function's variable"] = b"the value of a variable of a function"
+        hidden["a parameter of a stack"] = b"the value of a parameter of a stack"
+        server.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=TRUST)
+        server.client("lambda").create_function(
+            FunctionName="f",
+            Runtime="python3.11",
+            Handler="f.f",
+            Role=f"{ROLES}/r",
+            Code={"ZipFile": package("f.py", "def f(event, context): pass\n")},
+            Environment={"Variables": {"PASSWORD": hidden["a function's variable"].decode()}},
+        )
+        with pytest.raises(ClientError):  # The template is refused; its parameters were there.
+            server.client("cloudformation").create_stack(
+                StackName="s",
+                TemplateBody='{"Resources": {}}',
+                Parameters=[
+                    {
+                        "ParameterKey": "Password",
+                        "ParameterValue": hidden["a parameter of a stack"].decode(),
+                    }
+                ],
+            )
         # Refusals are where a careless server tells what it compared.
         wrong = server.client(
             "sqs", REGION, aws_access_key_id=key, aws_secret_access_key=secret[:-1] + "x"
@@ -69,6 +107,9 @@ def test_no_secret_is_in_the_log_or_on_the_disk(tmp_path: Path) -> None:
         assert server.stop() == 0
     files = [path for path in data.rglob("*") if path.is_file() and path.name not in OWN]
     assert any(path.stat().st_size > 10_000 for path in files)
+    recorded = (data / "audit" / "events.jsonl").read_text()
+    for event in ("SendMessage", "GetSessionToken", "CreateAccessKey", "GenerateDataKey"):
+        assert f'"eventName":"{event}"' in recorded
     for path in (server.log, *files):
         content = path.read_bytes()
         for what, plain in hidden.items():

@@ -54,6 +54,16 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--oidc-networks", metavar="CIDR,...", default="", help=_HELP["oidc_networks"])
 @click.option("--sns-url", metavar="URL", default="", help=_HELP["sns_url"])
 @click.option("--sns-networks", metavar="CIDR,...", default="", help=_HELP["sns_networks"])
+@click.option(
+    "--audit", type=click.Choice(["off", "management", "all"]), default="management",
+    show_default=True, help=_HELP["audit"],
+)  # fmt: skip
+@click.option("--audit-exclude", metavar="SOURCES", default="", help=_HELP["audit_exclude"])
+@click.option("--audit-log-group", metavar="NAME", default="", help=_HELP["audit_log_group"])
+@click.option("--audit-bytes-max", type=click.IntRange(min=4096), default=64 * 1024 * 1024,
+              show_default=True, help=_HELP["audit_bytes_max"])  # fmt: skip
+@click.option("--audit-files-max", type=click.IntRange(min=1), default=8, show_default=True,
+              help=_HELP["audit_files_max"])  # fmt: skip
 @click.option("--log-level", default="WARNING", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def serve(log_level: str, **options: Any) -> None:

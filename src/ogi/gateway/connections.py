@@ -18,7 +18,7 @@ from ogi.gateway import heads
 from ogi.gateway.answers import Writer
 from ogi.gateway.bodies import Disconnected, IncompleteBody, RequestTimeout, Stream
 from ogi.gateway.heads import Refused
-from ogi.http import Body, Request, Response
+from ogi.http import Body, Request, Response, Tls
 
 if TYPE_CHECKING:
     from ogi.gateway.http import Server
@@ -60,7 +60,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: Server, secure: bool) -> None:
         self._server = server
-        self._secure = secure
+        self._secure: bool | Tls = secure
         self._loop = server.loop
         self._parser = httptools.HttpRequestParser(self)
         self._peer = ""
@@ -97,6 +97,9 @@ class Connection(asyncio.Protocol):
             self._deaf = True
             transport.abort()
             return
+        ssl_object = transport.get_extra_info("ssl_object") if self._secure else None
+        if ssl_object is not None:
+            self._secure = Tls(ssl_object.version() or "", (ssl_object.cipher() or ("",))[0])
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
         self._server.idle.begin(self, self._loop.time())

@@ -56,6 +56,8 @@ class Pipeline:
         request_id = uuid_of(entropy(16))
         parsed: wire.Parsed | None = None
         codec: wire.Codec | None = None
+        claim: Claim | None = None
+        proved: Proved | None = None
         try:
             now = ports.clock.now()
             claim = authenticate.read(request, now, ports.settings.region, _path)
@@ -87,6 +89,8 @@ class Pipeline:
             region = ports.settings.region if claim is None else claim.region
             call = self._call(request, request_id, proved, region, now)
             result = await dispatch(call, operation, parsed.params)
+            if ports.audit is not None:
+                ports.audit.answered(request, claim, call, operation, parsed.params, result)
             return codec.respond(parsed, result, request_id)
         except AwsError as error:
             refusal: AwsError = error
@@ -99,7 +103,13 @@ class Pipeline:
             refusal = InternalFailure()
         if codec is None:
             # The claim is worth nothing, but who made it speaks that service's protocol.
-            codec = wire.codec(wire.route(request, scopes.claimed_service(request)).service)
+            route = wire.route(request, scopes.claimed_service(request))
+            codec = wire.codec(route.service)
+        if ports.audit is not None:
+            name, params = (parsed.operation, parsed.params) if parsed is not None else ("", {})
+            ports.audit.refused(
+                request, request_id, claim, proved, route.service, name, params, refusal
+            )
         return codec.refuse(refusal, request_id, request, parsed)
 
     def _heard(self, route: wire.Route, claim: Claim | None) -> Service:

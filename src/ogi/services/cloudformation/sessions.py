@@ -26,7 +26,9 @@ def check(tx: Reader, call: Call, role_arn: str) -> None:
 async def actor(call: Call, role_arn: str) -> Call:
     """The caller, or the role's session; decided anew at each step, as the role may change."""
     if not role_arn:
-        return call
+        # docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+        called = {"aws:CalledVia": [SERVICE.principal], "aws:ViaAWSService": "true"}
+        return call.as_principal(call.principal, **{**call.context, **called})
 
     def session(tx: Reader) -> Call:
         role = sessions.role_at(tx, role_arn)
@@ -35,6 +37,8 @@ async def actor(call: Call, role_arn: str) -> Call:
                 f"User: {SERVICE.principal} is not authorized to perform: sts:AssumeRole on"
                 f" resource: {role_arn}"
             )
-        return call.as_principal(sessions.principal_of(role, SESSION))
+        return call.as_principal(
+            sessions.principal_of(role, SESSION), **{"ogi:InvokedBy": SERVICE.principal}
+        )
 
     return await call.read(session)

@@ -287,6 +287,7 @@ def destroy(tx: Transaction, call: Call, request: Fields) -> Fields:
     grants.forget(tx, key)
     KEYS.delete(tx, call.home, key.id)
     call.note("kms.deleted", key=key.arn)
+    call.happened("kms", "DeleteKey", key.arn)
     return {}
 
 

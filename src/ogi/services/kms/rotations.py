@@ -77,5 +77,6 @@ def rotate(tx: Transaction, call: Call, request: Fields) -> Fields:
     if key.state == "Enabled":
         # A key that is disabled or about to be deleted is not rotated; the plan goes on.
         key = _renewed(call, key, "AUTOMATIC")
+        call.happened("kms", "RotateKey", key.arn)
     _plan(tx, call, key, Rotation(period_days, request["Due"] + period_days * DAY_S))
     return {}

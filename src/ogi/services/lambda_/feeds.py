@@ -129,7 +129,8 @@ class Feed:
             found = runs.find(tx, mapping.target)
             name = f"awslambda_0_{mapping.id.replace('-', '')}"
             principal = roles.assume(tx, lambda_, found.version.role, name, found.function.arn)
-            return lambda_.as_principal(principal), found
+            invoker = {"ogi:InvokedBy": lambda_.principal.arn}
+            return lambda_.as_principal(principal, **invoker), found
 
         return await self._ports.store.read(body)
 

@@ -36,7 +36,7 @@ from ogi.services.lambda_.errors import (
 from ogi.services.lambda_.folders import Folders
 from ogi.services.lambda_.names import Target
 from ogi.services.lambda_.records import Function, Version
-from ogi.services.lambda_.shipping import Shipper
+from ogi.shipping import Shipper
 from ogi.storage import Reader, Store
 
 EXPIRY_MARGIN_S = 1000.0

@@ -1,7 +1,7 @@
-"""Function logs on their way to Logs, as the function's role: batched, off the hot path.
+"""Lines on their way to Logs, as some principal: batched, off the hot path.
 
-A role without permission for Logs has a function without logs, as on AWS. Lines that were printed
-right before a crash of Ogi may be lost: they are in memory for at most LINGER_S.
+A function's role without permission for Logs has a function without logs, as on AWS. Lines that
+were printed right before a crash of Ogi may be lost: they are in memory for at most LINGER_S.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from typing import Protocol
 
 from ogi.errors import AwsError
-from ogi.sandbox import LogLine
 from ogi.service import Call, Fields
 
 LINGER_S = 0.2
@@ -26,14 +26,24 @@ PENDING_BYTES_MAX = 32 * 1024 * 1024
 REFUSED_S = 60.0
 """How long nothing is tried after a refusal."""
 
-log = logging.getLogger("ogi.lambda")
+log = logging.getLogger("ogi.shipping")
+
+
+class LogLine(Protocol):
+    """One event of a log."""
+
+    @property
+    def at_ms(self) -> int: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 class Shipper:
-    """Ships the log of one environment to one stream."""
+    """Ships lines to one stream, which is made if need be."""
 
     def __init__(self, call: Call, group: str, stream: str, tasks: set[asyncio.Task[None]]) -> None:
-        """`call` acts as the function's role. `tasks` owns what runs in the background."""
+        """`call` acts as who may write there. `tasks` owns what runs in the background."""
         self._call = call
         self._group, self._stream = group, stream
         self._tasks = tasks
@@ -45,7 +55,7 @@ class Shipper:
         self._refused_until = 0.0
 
     def take(self, lines: Sequence[LogLine]) -> None:
-        """Lines of the function; never blocks."""
+        """Lines in the order of their times; never blocks."""
         for line in lines:
             size = len(line.text) + EVENT_OVERHEAD_BYTES
             if self._bytes + size > PENDING_BYTES_MAX:
@@ -71,7 +81,7 @@ class Shipper:
         self._tasks.discard(task)
         self._sending = None
         if not task.cancelled() and task.exception() is not None:
-            log.error("function log not shipped", exc_info=task.exception())
+            log.error("log not shipped", exc_info=task.exception())
 
     async def _send(self) -> None:
         while self._pending:
@@ -90,7 +100,7 @@ class Shipper:
             except AwsError as error:
                 self._refused_until = self._call.ports.clock.now() + REFUSED_S
                 log.warning(
-                    "function log refused",
+                    "log refused",
                     extra={
                         "group": self._group,
                         "principal": self._call.principal.arn,
