@@ -45,3 +45,9 @@ def record(
     audit = call.ports.audit
     if audit is not None and (operation.service.name, operation.name) in audit.wanted:
         audit.hop(call, operation, request, result, error)
+
+
+def happened(call: Call, service: str, event: str, arn: str) -> None:
+    """Leave a record of what a service did to a resource by itself, when nobody asked."""
+    if call.ports.audit is not None:
+        call.ports.audit.happened(call, service, event, arn)

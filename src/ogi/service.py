@@ -179,11 +179,6 @@ class Call(msgspec.Struct, frozen=True):
         """Add a hop to the trace; it is shown once the transaction is durable."""
         self.run.notes.append((self.trace, kind, {"at": self.now, **fields}))
 
-    def happened(self, service: str, event: str, arn: str) -> None:
-        """Record what a service did to a resource by itself, when nobody asked."""
-        if self.ports.audit is not None:
-            self.ports.audit.happened(self, service, event, arn)
-
     # -- as somebody else -------------------------------------------------------------------
 
     def as_service(self, principal: str, source_arn: str, source_account: str) -> Call:
@@ -202,15 +197,13 @@ class Call(msgspec.Struct, frozen=True):
     def via(self, service: str, **context: Any) -> Call:
         """The same caller through a service (forward access): kms:ViaService, aws:CalledVia."""
         host = f"{service}.{self.region}.amazonaws.com"
+        before = self.context.get("aws:CalledVia", ())
         return msgspec.structs.replace(
             self,
             context={
                 **self.context,
                 "kms:ViaService": host,
-                "aws:CalledVia": [
-                    *self.context.get("aws:CalledVia", ()),
-                    f"{service}.amazonaws.com",
-                ],
+                "aws:CalledVia": [*before, f"{service}.amazonaws.com"],
                 "aws:ViaAWSService": "true",
                 **context,
             },

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from ogi import deliveries
+from ogi import deliveries, recording
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.kms import (
@@ -287,7 +287,7 @@ def destroy(tx: Transaction, call: Call, request: Fields) -> Fields:
     grants.forget(tx, key)
     KEYS.delete(tx, call.home, key.id)
     call.note("kms.deleted", key=key.arn)
-    call.happened("kms", "DeleteKey", key.arn)
+    recording.happened(call, "kms", "DeleteKey", key.arn)
     return {}
 
 

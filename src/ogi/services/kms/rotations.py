@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ogi import deliveries
+from ogi import deliveries, recording
 from ogi.service import Call, Fields
 from ogi.services.kms import keys, materials
 from ogi.services.kms.errors import (
@@ -77,6 +77,6 @@ def rotate(tx: Transaction, call: Call, request: Fields) -> Fields:
     if key.state == "Enabled":
         # A key that is disabled or about to be deleted is not rotated; the plan goes on.
         key = _renewed(call, key, "AUTOMATIC")
-        call.happened("kms", "RotateKey", key.arn)
+        recording.happened(call, "kms", "RotateKey", key.arn)
     _plan(tx, call, key, Rotation(period_days, request["Due"] + period_days * DAY_S))
     return {}
