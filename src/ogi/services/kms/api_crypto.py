@@ -67,7 +67,19 @@ def decrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     plain = _decrypt(call, key, request["CiphertextBlob"], algorithm, context)
     targets.dry(request)
     targets.note(call, "Decrypt", key)
-    return {"KeyId": key.arn, "Plaintext": plain, "EncryptionAlgorithm": algorithm}
+    return {
+        "KeyId": key.arn,
+        "Plaintext": plain,
+        "EncryptionAlgorithm": algorithm,
+        **_material("KeyMaterialId", key, request["CiphertextBlob"]),
+    }
+
+
+def _material(member: str, key: Key, blob: bytes) -> Fields:
+    """Which material of a symmetric key a blob, known to be of it, was made with."""
+    if key.spec != SYMMETRIC:
+        return {}
+    return {member: key.materials[ciphertexts.names(blob).version].id}
 
 
 def _usable(key: Key, request: Fields, operation: str, algorithm: str) -> Mapping[str, str]:
@@ -138,6 +150,8 @@ def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
         "KeyId": target.arn,
         "SourceEncryptionAlgorithm": old,
         "DestinationEncryptionAlgorithm": new,
+        **_material("SourceKeyMaterialId", source, request["CiphertextBlob"]),
+        **_material("DestinationKeyMaterialId", target, blob),
     }
 
 

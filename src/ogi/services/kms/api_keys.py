@@ -14,13 +14,14 @@ from ogi.service import Call, Fields
 from ogi.services.kms import (
     conditions,
     grants,
+    imports,
     keys,
     managed,
     materials,
     pages,
     pairs,
     policies,
-    rotations,
+    targets,
 )
 from ogi.services.kms import specs as key_specs
 from ogi.services.kms.errors import (
@@ -29,7 +30,7 @@ from ogi.services.kms.errors import (
     TagException,
     ValidationException,
 )
-from ogi.services.kms.records import ALIASES, KEYS, Key
+from ogi.services.kms.records import ALIASES, KEYS, Key, Material
 from ogi.services.kms.service import SERVICE
 from ogi.storage import Reader, Transaction
 
@@ -40,22 +41,6 @@ TAGS_PAGE_MAX = 50
 DAY_S = 86_400
 WAITING_DAYS = (7, 30)
 WAITING_DAYS_DEFAULT = 30
-
-
-def _own_arn(tx: Reader, call: Call, request: Fields) -> str:
-    return keys.find_own(tx, call, request["KeyId"]).arn
-
-
-def _own_facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    return conditions.of(call, keys.find_own(tx, call, request["KeyId"]), request)
-
-
-def _any_arn(tx: Reader, call: Call, request: Fields) -> str:
-    return keys.find(tx, call, request["KeyId"]).arn
-
-
-def _any_facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    return conditions.of(call, keys.find(tx, call, request["KeyId"]), request)
 
 
 # -- creation -----------------------------------------------------------------------------------
@@ -94,11 +79,11 @@ async def create_key(call: Call, request: Fields) -> Fields:
     if request.get("MultiRegion"):
         raise unsupported("multi-Region keys")
     origin = request.get("Origin", "AWS_KMS")
-    if origin != "AWS_KMS":
+    if origin not in ("AWS_KMS", "EXTERNAL"):
         raise unsupported(f"keys of origin {origin}")
     # A pair is made before the transaction: the library draws its randomness from the system.
     pair = None
-    if spec in pairs.SPECS:
+    if spec in pairs.SPECS and origin == "AWS_KMS":
         pair = await asyncio.to_thread(pairs.make, spec)
     return await call.transact(
         lambda tx, running: _create(tx, running, request, spec, usage, pair), call.home
@@ -118,7 +103,11 @@ def _create(
     tags = _merged({}, request.get("Tags") or ())
     if tags:
         call.ports.authorise(tx, call, SERVICE, ("kms:TagResource",), (arn,), call.context)
-    secret = pair.private if pair else call.entropy(materials.secret_bytes(spec))
+    origin = request.get("Origin", "AWS_KMS")
+    made: tuple[Material, ...] = ()
+    if origin == "AWS_KMS":
+        secret = pair.private if pair else call.entropy(materials.secret_bytes(spec))
+        made = (materials.make(call, arn, "CREATED", secret),)
     policy = request.get("Policy") or policies.default(call.account)
     key = Key(
         id=id,
@@ -127,10 +116,12 @@ def _create(
         region=call.region,
         created=call.now,
         policy=policy,
-        materials=(materials.make(call, arn, "CREATED", secret),),
+        materials=made,
         description=request.get("Description", ""),
         spec=spec,
         usage=usage,
+        origin=origin,
+        state="Enabled" if made else "PendingImport",
         tags=tags,
         public=pair.public if pair else b"",
     )
@@ -142,7 +133,7 @@ def _create(
 # -- description --------------------------------------------------------------------------------
 
 
-@SERVICE.operation(on=_any_arn, keys=_any_facts, reads=True)
+@SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def describe_key(tx: Reader, call: Call, request: Fields) -> Fields:
     return {"KeyMetadata": _metadata(keys.find(tx, call, request["KeyId"]))}
 
@@ -166,8 +157,12 @@ def _metadata(key: Key) -> Fields:
     }
     if key.deletion is not None:
         found["DeletionDate"] = key.deletion
-    if key.spec == "SYMMETRIC_DEFAULT":
-        found["CurrentKeyMaterialId"] = key.materials[-1].id
+    if key.materials:
+        current = key.materials[-1]
+        if key.spec == "SYMMETRIC_DEFAULT":
+            found["CurrentKeyMaterialId"] = current.id
+        if key.origin == "EXTERNAL" and current.sealed:
+            found |= imports.expiration(current)
     return found
 
 
@@ -184,7 +179,7 @@ def list_keys(tx: Reader, call: Call, request: Fields) -> Fields:
     )  # fmt: skip
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def update_key_description(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = keys.find_customers(tx, call, request["KeyId"], "UpdateKeyDescription")
     keys.require_present(key)
@@ -195,7 +190,7 @@ def update_key_description(tx: Transaction, call: Call, request: Fields) -> Fiel
 # -- policy -------------------------------------------------------------------------------------
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts, reads=True)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts, reads=True)
 def get_key_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     key = keys.find_own(tx, call, request["KeyId"])
     if request.get("PolicyName", "default") != "default":
@@ -203,7 +198,7 @@ def get_key_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     return {"Policy": key.policy, "PolicyName": "default"}
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def put_key_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request.get("PolicyName", "default")
     if name == "AWS_RAM":
@@ -217,7 +212,7 @@ def put_key_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts, reads=True)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts, reads=True)
 def list_key_policies(tx: Reader, call: Call, request: Fields) -> Fields:
     return {"PolicyNames": ["default"], "Truncated": False}
 
@@ -225,12 +220,12 @@ def list_key_policies(tx: Reader, call: Call, request: Fields) -> Fields:
 # -- state --------------------------------------------------------------------------------------
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def enable_key(tx: Transaction, call: Call, request: Fields) -> Fields:
     return _switch(tx, call, request, "EnableKey", "Enabled")
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def disable_key(tx: Transaction, call: Call, request: Fields) -> Fields:
     return _switch(tx, call, request, "DisableKey", "Disabled")
 
@@ -244,7 +239,7 @@ def _switch(tx: Transaction, call: Call, request: Fields, action: str, state: st
     return {}
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def schedule_key_deletion(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = keys.find_customers(tx, call, request["KeyId"], "ScheduleKeyDeletion")
     keys.require_present(key)
@@ -267,12 +262,15 @@ def schedule_key_deletion(tx: Transaction, call: Call, request: Fields) -> Field
     }
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def cancel_key_deletion(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = keys.find_customers(tx, call, request["KeyId"], "CancelKeyDeletion")
     if key.deletion is None:
         raise KMSInvalidStateException(f"{key.arn} is not pending deletion.")
-    keys.put(tx, msgspec.structs.replace(key, state="Disabled", deletion=None))
+    kept = keys.settled(msgspec.structs.replace(key, deletion=None))
+    if kept.state == "Enabled":
+        kept = msgspec.structs.replace(kept, state="Disabled")
+    keys.put(tx, kept)
     return {"KeyId": key.arn}
 
 
@@ -291,73 +289,10 @@ def destroy(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-# -- rotation -----------------------------------------------------------------------------------
-
-
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
-def enable_key_rotation(tx: Transaction, call: Call, request: Fields) -> Fields:
-    key = keys.find_customers(tx, call, request["KeyId"], "EnableKeyRotation")
-    period = request.get("RotationPeriodInDays", rotations.PERIOD_DAYS)
-    rotations.enable(tx, call, key, period)
-    return {}
-
-
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
-def disable_key_rotation(tx: Transaction, call: Call, request: Fields) -> Fields:
-    key = keys.find_customers(tx, call, request["KeyId"], "DisableKeyRotation")
-    rotations.disable(tx, key)
-    return {}
-
-
-@SERVICE.operation(on=_any_arn, keys=_any_facts, reads=True)
-def get_key_rotation_status(tx: Reader, call: Call, request: Fields) -> Fields:
-    key = keys.find(tx, call, request["KeyId"], aliases=False)
-    rotations.require_rotatable(key)
-    # AWS renews the material of its own keys every year and shows them as rotated.
-    found: Fields = {"KeyId": key.arn, "KeyRotationEnabled": key.manager == "AWS"}
-    if key.rotation is not None:
-        found["KeyRotationEnabled"] = True
-        found["RotationPeriodInDays"] = key.rotation.period_days
-        found["NextRotationDate"] = key.rotation.next
-    return found
-
-
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
-def rotate_key_on_demand(tx: Transaction, call: Call, request: Fields) -> Fields:
-    key = keys.find_customers(tx, call, request["KeyId"], "RotateKeyOnDemand")
-    rotations.rotate_on_demand(tx, call, key)
-    return {"KeyId": key.id}
-
-
-@SERVICE.operation(on=_own_arn, keys=_own_facts, reads=True)
-def list_key_rotations(tx: Reader, call: Call, request: Fields) -> Fields:
-    key = keys.find_own(tx, call, request["KeyId"])
-    rotations.require_rotatable(key)
-    # The material with which a key was made is listed only on request: API_ListKeyRotations.
-    every = request.get("IncludeKeyMaterial") == "ALL_KEY_MATERIAL"
-    limit, after = request.get("Limit", KEYS_DEFAULT), pages.begin(request)
-    numbered = [
-        (f"{number:08d}", made)
-        for number, made in enumerate(key.materials)
-        if (every or number > 0) and f"{number:08d}" > after
-    ]
-    current = key.materials[-1].id
-    return pages.answer(
-        "Rotations", numbered[: limit + 1], limit, lambda pair: pair[0],
-        lambda pair: {
-            "KeyId": key.id,
-            "KeyMaterialId": pair[1].id,
-            "KeyMaterialState": "CURRENT" if pair[1].id == current else "NON_CURRENT",
-            **({} if pair[1].kind == "CREATED" else {
-                "RotationDate": pair[1].made, "RotationType": pair[1].kind}),
-        },
-    )  # fmt: skip
-
-
 # -- tags ---------------------------------------------------------------------------------------
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = keys.find_customers(tx, call, request["KeyId"], "TagResource")
     keys.require_present(key)
@@ -365,7 +300,7 @@ def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)
 def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = keys.find_customers(tx, call, request["KeyId"], "UntagResource")
     keys.require_present(key)
@@ -375,7 +310,7 @@ def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_own_arn, keys=_own_facts, reads=True)
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts, reads=True)
 def list_resource_tags(tx: Reader, call: Call, request: Fields) -> Fields:
     key = keys.find_own(tx, call, request["KeyId"])
     limit, after = min(request.get("Limit", TAGS_PAGE_MAX), TAGS_PAGE_MAX), pages.begin(request)

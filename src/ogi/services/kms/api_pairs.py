@@ -22,7 +22,7 @@ def _secret(call: Call, key: Key) -> bytes:
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def get_public_key(tx: Reader, call: Call, request: Fields) -> Fields:
     key = targets.key(tx, call, request)
-    if not key.public:
+    if key.spec not in pairs.SPECS:
         raise UnsupportedOperationException
     keys.require_enabled(key)
     targets.note(call, "GetPublicKey", key)

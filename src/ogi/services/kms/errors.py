@@ -36,8 +36,16 @@ class DryRunOperationException(AwsError):
     """The request would have succeeded, but the DryRun option is set."""
 
 
+class ExpiredImportTokenException(AwsError):
+    """The specified import token is expired."""
+
+
 class IncorrectKeyException(AwsError):
     """The key ID in the request does not identify a CMK that can perform this operation."""
+
+
+class IncorrectKeyMaterialException(AwsError):
+    """The key material in the request is, expired, invalid, or does not meet expectations."""
 
 
 class InvalidAliasNameException(AwsError):
@@ -59,6 +67,10 @@ class InvalidGrantIdException(AwsError):
 
 class InvalidGrantTokenException(AwsError):
     """The specified grant token is not valid."""
+
+
+class InvalidImportTokenException(AwsError):
+    """The provided import token is invalid or is associated with a different KMS key."""
 
 
 class InvalidKeyUsageException(AwsError):

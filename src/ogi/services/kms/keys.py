@@ -20,6 +20,7 @@ from ogi.services.kms.errors import (
     InvalidKeyUsageException,
     KMSInvalidStateException,
     NotFoundException,
+    UnsupportedOperationException,
 )
 from ogi.services.kms.records import ALIASES, KEYS, Key
 from ogi.storage import Home, Reader, Transaction, control
@@ -152,6 +153,25 @@ def require_enabled(key: Key) -> None:
         raise DisabledException(f"{key.arn} is disabled.")
     require_present(key)
     raise KMSInvalidStateException(f"{key.arn} is pending import.")
+
+
+def require_external(key: Key) -> None:
+    """Refuse what is for imported key material only.
+
+    docs.aws.amazon.com/kms/latest/developerguide/key-state.html, note 9
+    """
+    if key.origin != "EXTERNAL":
+        raise UnsupportedOperationException(
+            f"{key.arn} origin is {key.origin} which is not valid for this operation."
+        )
+
+
+def settled(key: Key) -> Key:
+    """The key in the state that its material calls for: usable if all of it is there."""
+    if key.deletion is not None:
+        return key
+    whole = bool(key.materials) and all(made.sealed for made in key.materials)
+    return msgspec.structs.replace(key, state="Enabled" if whole else "PendingImport")
 
 
 def require_present(key: Key) -> None:

@@ -29,7 +29,10 @@ def secret_bytes(spec: str) -> int:
 
 def make(call: Call, key_arn: str, kind: str, secret: bytes) -> Material:
     """A record of `secret`, sealed so that it opens for this key only."""
-    id = call.entropy(32).hex()
+    return seal(call, key_arn, call.entropy(32).hex(), kind, secret)
+
+
+def seal(call: Call, key_arn: str, id: str, kind: str, secret: bytes) -> Material:
     sealed = call.ports.vault.seal("kms/material", secret, call.entropy(NONCE_BYTES),
                                    _bound(key_arn, id))  # fmt: skip
     return Material(id, call.now, kind, sealed)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -46,10 +47,43 @@ def make(spec: str) -> Pair:
         made = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[spec])
     else:
         made = ec.generate_private_key(_CURVES[spec])
+    return _pair(made)
+
+
+def _pair(made: Private) -> Pair:
     return Pair(
         made.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
         made.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
     )
+
+
+def read(spec: str, der: bytes) -> Pair:
+    """The pair of a private key in PKCS #8; ValueError if it is not one of this spec."""
+    if not _is_pkcs8(der):
+        raise ValueError("not PKCS #8")
+    try:
+        key = load_der_private_key(der, password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        right = key.key_size == _RSA_BITS.get(spec)
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        right = spec in _CURVES and key.curve.name == _CURVES[spec].name
+    else:
+        right = False
+    if not right:
+        raise ValueError(f"not a key of {spec}")
+    assert isinstance(key, Private)
+    return _pair(key)
+
+
+def _is_pkcs8(der: bytes) -> bool:
+    """Whether a sequence (the algorithm) stands behind the version: RFC 5208, section 5.
+
+    The library reads older encodings of private keys as well; KMS asks for this one.
+    """
+    head = 2 if der[1:2] < b"\x80" else 2 + (der[1] & 0x7F)
+    return der[:1] == b"\x30" and der[head + 3 : head + 4] == b"\x30"
 
 
 @lru_cache(maxsize=READ_MAX)

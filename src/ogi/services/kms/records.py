@@ -17,6 +17,10 @@ class Material(msgspec.Struct, frozen=True, array_like=True):
     """`CREATED`, `AUTOMATIC`, `ON_DEMAND` or `IMPORTED`."""
     sealed: bytes
     """By the vault; empty where the material is derived (AWS-managed keys) or was deleted."""
+    description: str = ""
+    """Of an imported one, in its importer's words."""
+    expires: float | None = None
+    """When an imported one is deleted by itself."""
 
 
 class Rotation(msgspec.Struct, frozen=True, array_like=True):
@@ -50,6 +54,8 @@ class Key(msgspec.Struct, frozen=True):
     """How many grants it has, so that a key without one is decided without a scan."""
     public: bytes = b""
     """Of a key pair: the public key, DER (SubjectPublicKeyInfo)."""
+    pending: Material | None = None
+    """Imported for the next rotation on demand; it belongs to the key only from then on."""
 
 
 class Alias(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from ogi.service import Call, Fields
 from ogi.services.kms import keys, materials
 from ogi.services.kms.errors import (
     ConflictException,
+    KMSInvalidStateException,
     LimitExceededException,
     UnsupportedOperationException,
 )
@@ -27,18 +28,31 @@ DAY_S = 86_400
 
 
 def require_rotatable(key: Key) -> None:
-    if key.spec != "SYMMETRIC_DEFAULT" or key.origin != "AWS_KMS":
+    """Refuse keys whose material never changes."""
+    if key.spec != "SYMMETRIC_DEFAULT":
         raise UnsupportedOperationException
 
 
-def enable(tx: Transaction, call: Call, key: Key, period_days: int) -> None:
+def require_automatic(key: Key) -> None:
+    """Refuse keys whose material Ogi does not make itself.
+
+    docs.aws.amazon.com/kms/latest/developerguide/key-state.html, note 7
+    """
     require_rotatable(key)
+    if key.origin != "AWS_KMS":
+        raise UnsupportedOperationException(
+            f"{key.arn} origin is {key.origin} which is not valid for this operation."
+        )
+
+
+def enable(tx: Transaction, call: Call, key: Key, period_days: int) -> None:
+    require_automatic(key)
     keys.require_enabled(key)
     _plan(tx, call, key, Rotation(period_days, call.now + period_days * DAY_S))
 
 
 def disable(tx: Transaction, key: Key) -> None:
-    require_rotatable(key)
+    require_automatic(key)
     keys.require_enabled(key)
     keys.put(tx, msgspec.structs.replace(key, rotation=None))
 
@@ -50,7 +64,15 @@ def rotate_on_demand(tx: Transaction, call: Call, key: Key) -> None:
         raise ConflictException
     if sum(1 for made in key.materials if made.kind == "ON_DEMAND") >= ON_DEMAND_MAX:
         raise LimitExceededException
-    keys.put(tx, _renewed(call, key, "ON_DEMAND"))
+    if key.origin == "AWS_KMS":
+        keys.put(tx, _renewed(call, key, "ON_DEMAND"))
+        return
+    if key.pending is None:
+        raise KMSInvalidStateException(
+            f"{key.arn} has no imported key material that is pending rotation."
+        )
+    current = msgspec.structs.replace(key.pending, kind="ON_DEMAND", made=call.now)
+    keys.put(tx, msgspec.structs.replace(key, materials=(*key.materials, current), pending=None))
 
 
 def _plan(tx: Transaction, call: Call, key: Key, rotation: Rotation) -> None:

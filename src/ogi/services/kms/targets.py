@@ -1,6 +1,7 @@
 """Which key a cryptographic request is about, and whether it may be used so.
 
-For registering operations: `arn` and `facts` of the key that `KeyId` names.
+For registering operations: `arn` and `facts` of the key that `KeyId` names, and
+`own_arn` and `own_facts` where it must be one of the call's account.
 """
 
 from __future__ import annotations
@@ -29,6 +30,14 @@ def arn(tx: Reader, call: Call, request: Fields) -> str:
 
 def facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
     return conditions.of(call, key(tx, call, request), request)
+
+
+def own_arn(tx: Reader, call: Call, request: Fields) -> str:
+    return keys.find_own(tx, call, request["KeyId"]).arn
+
+
+def own_facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
+    return conditions.of(call, keys.find_own(tx, call, request["KeyId"]), request)
 
 
 def require_algorithm(key: Key, algorithm: str) -> None:
