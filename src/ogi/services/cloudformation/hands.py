@@ -70,10 +70,11 @@ class StepHands:
         operation: str,
         request: Fields,
         recognise: Callable[[], Awaitable[Fields | None]] | None = None,
+        region: str = "",
     ) -> Fields:
         ask = (service, operation, request)
         if not self._operation(ask).asynchronous:
-            return (await self.do_all(ask))[0]
+            return (await self.do_all(ask, region=region))[0]
         if self._at < len(self._step.journal):
             return self._recalled()
         found = await recognise() if self._step.begun and recognise is not None else None
@@ -83,16 +84,17 @@ class StepHands:
         await self._mark(begun=False, result=_storable(found))
         return self._recalled()
 
-    async def do_all(self, *asks: Ask) -> list[Fields]:
+    async def do_all(self, *asks: Ask, region: str = "") -> list[Fields]:
         if self._at < len(self._step.journal):
             return self._recalled_list()
         if any(self._operation(ask).asynchronous for ask in asks):
             raise TypeError(f"{[ask[:2] for ask in asks]} are not all plain operations")
 
         def body(tx: Transaction, call: Call) -> list[Fields]:
-            return [call.invoke(tx, *ask) for ask in asks]
+            there = call.in_place(call.account, region or call.region)
+            return [there.invoke(tx, *ask) for ask in asks]
 
-        await self._together(body, asks)
+        await self._together(body, asks, region)
         return self._recalled_list()
 
     async def create(self, absent: Ask, create: Ask, kind: str, name: str) -> Fields:
@@ -134,9 +136,9 @@ class StepHands:
         await self._mark(begun=False, result=_storable(found))
         return self._recalled()
 
-    async def drop(self, service: str, operation: str, request: Fields) -> None:
+    async def drop(self, service: str, operation: str, request: Fields, region: str = "") -> None:
         try:
-            await self.do(service, operation, request)
+            await self.do(service, operation, request, region=region)
         except AwsError as error:
             if handler_code(error) != "NotFound":
                 raise
@@ -160,9 +162,13 @@ class StepHands:
         return results
 
     async def _together(
-        self, body: Callable[[Transaction, Call], list[Fields]], asks: tuple[Ask, ...]
+        self,
+        body: Callable[[Transaction, Call], list[Fields]],
+        asks: tuple[Ask, ...],
+        region: str = "",
     ) -> None:
-        homes = [home for ask in asks for home in self._operation(ask).homes(self._actor, ask[2])]
+        there = self._actor.in_place(self._actor.account, region or self._actor.region)
+        homes = [home for ask in asks for home in self._operation(ask).homes(there, ask[2])]
 
         def entered(tx: Transaction, call: Call) -> Step:
             step = self._still(tx)

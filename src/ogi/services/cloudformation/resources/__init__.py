@@ -14,12 +14,25 @@ from ogi.services.cloudformation.resources import (
     logs,
     s3,
     sns,
+    sns_subscriptions,
     sqs,
 )
 from ogi.services.cloudformation.resources.contract import ResourceType
 
 TYPES: Mapping[str, ResourceType] = {
     kind.name: kind
-    for module in (handles, iam, iam_policies, kms, lambda_, lambda_sources, logs, s3, sns, sqs)
+    for module in (
+        handles,
+        iam,
+        iam_policies,
+        kms,
+        lambda_,
+        lambda_sources,
+        logs,
+        s3,
+        sns,
+        sns_subscriptions,
+        sqs,
+    )
     for kind in module.TYPES
-}
+}  # fmt: skip

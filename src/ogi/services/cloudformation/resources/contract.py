@@ -77,8 +77,10 @@ class Hands(Protocol):
         operation: str,
         request: Fields,
         recognise: Callable[[], Awaitable[Fields | None]] | None = None,
+        region: str = "",
     ) -> Fields:
-        """Do something once. `recognise` finds what was done where that was not written down."""
+        """Do something once. `recognise` finds what was done where that was not written down.
+        region: the stack's own if ''; of plain operations only."""
 
     async def do_all(self, *asks: Ask) -> list[Fields]:
         """Do several things once, in one transaction where the neighbour allows it."""
@@ -87,7 +89,7 @@ class Hands(Protocol):
         """Create what has a name, once, unless it is there already: `absent` must be refused as
         not found. The answer may be empty if the creation ended in a crash."""
 
-    async def drop(self, service: str, operation: str, request: Fields) -> None:
+    async def drop(self, service: str, operation: str, request: Fields, region: str = "") -> None:
         """Take something away, once; that it is gone already is as good."""
 
 

@@ -1,4 +1,4 @@
-"""AWS::SNS::Topic, TopicPolicy, TopicInlinePolicy and Subscription.
+"""AWS::SNS::Topic, TopicPolicy and TopicInlinePolicy.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SNS.html
 """
@@ -8,25 +8,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ogi.errors import unsupported
 from ogi.service import Fields
+from ogi.services.cloudformation.errors import ValidationError
+from ogi.services.cloudformation.resources import attributes, policies
 from ogi.services.cloudformation.resources.contract import Hands, Made, Naming, Present
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
-from ogi.services.cloudformation.schemas import (
-    BOOLEAN,
-    POLICY,
-    TAGS,
-    TEXT,
-    TEXTS,
-    List,
-    Shape,
-)
-from ogi.services.cloudformation.values import text_of
+from ogi.services.cloudformation.schemas import BOOLEAN, POLICY, TAGS, TEXT, List, Shape
+from ogi.services.cloudformation.values import is_known
 
-_TOPIC_ATTRIBUTES = (
-    "ContentBasedDeduplication", "DisplayName", "FifoThroughputScope", "KmsMasterKeyId",
-    "SignatureVersion", "TracingConfig",
-)  # fmt: skip
-_TOPIC_DEFAULTS = {
+_DEFAULTS = {
+    "ArchivePolicy": "{}",
     "ContentBasedDeduplication": "false",
     "DisplayName": "",
     "FifoThroughputScope": "Topic",
@@ -34,46 +26,45 @@ _TOPIC_DEFAULTS = {
     "SignatureVersion": "1",
     "TracingConfig": "PassThrough",
 }
-_SUBSCRIPTION_ATTRIBUTES = (
-    "DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy",
-)  # fmt: skip
-_SUBSCRIPTION_DEFAULTS = {
-    "DeliveryPolicy": "",
-    "FilterPolicy": "",
-    "FilterPolicyScope": "MessageAttributes",
-    "RawMessageDelivery": "false",
-    "RedrivePolicy": "",
-}
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else text_of(value)
-
-
-def _given(properties: Fields, names: tuple[str, ...]) -> dict[str, str]:
-    return {name: _text(properties[name]) for name in names if name in properties}
-
-
-def _changed(new: dict[str, str], old: dict[str, str], defaults: dict[str, str]) -> Fields:
-    changed = {name: value for name, value in new.items() if old.get(name) != value}
-    changed.update({name: defaults[name] for name in old if name not in new})
-    return changed
-
-
-# -- topics -------------------------------------------------------------------------------------
+_KINDS = {"http/s": "HTTP", "sqs": "SQS", "lambda": "Lambda", "application": "Application"}
+"""The beginning of the feedback attributes' names, by the Protocol of a LoggingConfig."""
+_FEEDBACK = ("FailureFeedbackRoleArn", "SuccessFeedbackRoleArn", "SuccessFeedbackSampleRate")
 
 
 def _topic(arn: str) -> Made:
     return Made(arn, {"TopicArn": arn, "TopicName": arn.rsplit(":", 1)[-1]})
 
 
+def _attributes(properties: Fields) -> dict[str, str]:
+    found = attributes.given(properties, _DEFAULTS)
+    for config in properties.get("DeliveryStatusLogging", []):
+        kind = _KINDS[config["Protocol"]]
+        found |= {f"{kind}{name}": config[name] for name in _FEEDBACK if name in config}
+    return found
+
+
+def _check(properties: Fields) -> None:
+    for config in properties.get("DeliveryStatusLogging", []):
+        if not is_known(config):
+            continue
+        protocol = config["Protocol"]
+        if protocol == "firehose":
+            raise unsupported("Amazon Data Firehose (the Protocol of DeliveryStatusLogging)")
+        if protocol not in _KINDS:
+            raise ValidationError(
+                f"Value of property Protocol must be one of {', '.join(sorted(_KINDS))}"
+            )
+
+
 async def _create_topic(hands: Hands, properties: Fields) -> Made:
-    attributes = _given(properties, _TOPIC_ATTRIBUTES)
+    given = _attributes(properties)
     if properties.get("FifoTopic"):
-        attributes["FifoTopic"] = "true"
-    request: Fields = {"Name": hands.name, "Attributes": attributes}
+        given["FifoTopic"] = "true"
+    request: Fields = {"Name": hands.name, "Attributes": given}
     if properties.get("Tags"):
         request["Tags"] = properties["Tags"]
+    if "DataProtectionPolicy" in properties:
+        request["DataProtectionPolicy"] = json.dumps(properties["DataProtectionPolicy"])
     arn = hands.arn("sns", hands.name)
     await hands.create(
         ("sns", "GetTopicAttributes", {"TopicArn": arn}),
@@ -89,15 +80,23 @@ async def _create_topic(hands: Hands, properties: Fields) -> Made:
 
 async def _update_topic(hands: Hands, present: Present, properties: Fields) -> Made:
     arn, old = present.physical, present.properties
-    changed = _changed(
-        _given(properties, _TOPIC_ATTRIBUTES), _given(old, _TOPIC_ATTRIBUTES), _TOPIC_DEFAULTS
-    )
+    changed = attributes.changed(_attributes(properties), _attributes(old), _DEFAULTS)
     for name, value in changed.items():
         request = {"TopicArn": arn, "AttributeName": name, "AttributeValue": value}
         await hands.do("sns", "SetTopicAttributes", request)
+    await _update_protection(hands, arn, old, properties)
     await _update_subscriptions(hands, arn, old, properties)
     await _update_tags(hands, arn, old, properties)
     return _topic(arn)
+
+
+async def _update_protection(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
+    wanted = new.get("DataProtectionPolicy")
+    if wanted == old.get("DataProtectionPolicy"):
+        return
+    text = "" if wanted is None else json.dumps(wanted)
+    request = {"ResourceArn": arn, "DataProtectionPolicy": text}
+    await hands.do("sns", "PutDataProtectionPolicy", request)
 
 
 async def _update_subscriptions(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
@@ -107,11 +106,22 @@ async def _update_subscriptions(hands: Hands, arn: str, old: Fields, new: Fields
             await hands.do("sns", "Subscribe", {"TopicArn": arn, **each})
     gone = [each for each in had if each not in wanted]
     if gone:
-        listed = await hands.look("sns", "ListSubscriptionsByTopic", {"TopicArn": arn})
-        for each in listed.get("Subscriptions", []):
-            if {"Endpoint": each["Endpoint"], "Protocol": each["Protocol"]} in gone:
+        for each in await _subscriptions(hands, arn):
+            confirmed = each["SubscriptionArn"].startswith("arn:")
+            if confirmed and {"Endpoint": each["Endpoint"], "Protocol": each["Protocol"]} in gone:
                 request = {"SubscriptionArn": each["SubscriptionArn"]}
                 await hands.drop("sns", "Unsubscribe", request)
+
+
+async def _subscriptions(hands: Hands, arn: str) -> list[Fields]:
+    found: list[Fields] = []
+    asked: Fields = {"TopicArn": arn}
+    while True:
+        page = await hands.look("sns", "ListSubscriptionsByTopic", asked)
+        found += page.get("Subscriptions", [])
+        if "NextToken" not in page:
+            return found
+        asked = {"TopicArn": arn, "NextToken": page["NextToken"]}
 
 
 async def _update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
@@ -126,9 +136,6 @@ async def _update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None
 
 async def _delete_topic(hands: Hands, present: Present) -> None:
     await hands.drop("sns", "DeleteTopic", {"TopicArn": present.physical})
-
-
-# -- policies -----------------------------------------------------------------------------------
 
 
 def _default_policy(hands: Hands, arn: str) -> Fields:
@@ -146,100 +153,24 @@ def _default_policy(hands: Hands, arn: str) -> Fields:
         "ListSubscriptionsByTopic",
         "Publish",
     ]
-    return {
-        "Version": "2008-10-17",
-        "Id": "__default_policy_ID",
-        "Statement": [
-            {
-                "Sid": "__default_statement_ID",
-                "Effect": "Allow",
-                "Principal": {"AWS": "*"},
-                "Action": [f"SNS:{action}" for action in actions],
-                "Resource": arn,
-                "Condition": {"StringEquals": {"AWS:SourceOwner": hands.account}},
-            }
-        ],
+    statement: dict[str, Any] = {
+        "Sid": "__default_statement_ID",
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": [f"SNS:{action}" for action in actions],
+        "Resource": arn,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": hands.account}},
     }
+    return {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [statement]}
 
 
-async def _set_policy(hands: Hands, topics: list[str], document: Fields | None) -> None:
-    for arn in topics:
-        policy = _default_policy(hands, arn) if document is None else document
-        request = {
-            "TopicArn": arn, "AttributeName": "Policy", "AttributeValue": json.dumps(policy),
-        }  # fmt: skip
-        if document is None:
-            await hands.drop("sns", "SetTopicAttributes", request)
-        else:
-            await hands.do("sns", "SetTopicAttributes", request)
-
-
-async def _create_policy(hands: Hands, properties: Fields) -> Made:
-    hands.made(hands.name)
-    await _set_policy(hands, properties["Topics"], properties["PolicyDocument"])
-    return Made(hands.name, {"Id": hands.name})
-
-
-async def _update_policy(hands: Hands, present: Present, properties: Fields) -> Made:
-    gone = [arn for arn in present.properties["Topics"] if arn not in properties["Topics"]]
-    await _set_policy(hands, gone, None)
-    await _set_policy(hands, properties["Topics"], properties["PolicyDocument"])
-    return Made(present.physical, {"Id": present.physical})
-
-
-async def _delete_policy(hands: Hands, present: Present) -> None:
-    await _set_policy(hands, present.properties["Topics"], None)
-
-
-async def _create_inline(hands: Hands, properties: Fields) -> Made:
-    hands.made(properties["TopicArn"])
-    await _set_policy(hands, [properties["TopicArn"]], properties["PolicyDocument"])
-    return Made(properties["TopicArn"])
-
-
-async def _update_inline(hands: Hands, present: Present, properties: Fields) -> Made:
-    await _set_policy(hands, [present.physical], properties["PolicyDocument"])
-    return Made(present.physical)
-
-
-async def _delete_inline(hands: Hands, present: Present) -> None:
-    await _set_policy(hands, [present.physical], None)
-
-
-# -- subscriptions ------------------------------------------------------------------------------
-
-
-async def _create_subscription(hands: Hands, properties: Fields) -> Made:
-    request: Fields = {
-        "TopicArn": properties["TopicArn"],
-        "Protocol": properties["Protocol"],
-        "ReturnSubscriptionArn": True,
-    }
-    if "Endpoint" in properties:
-        request["Endpoint"] = properties["Endpoint"]
-    attributes = _given(properties, _SUBSCRIPTION_ATTRIBUTES)
-    if attributes:
-        request["Attributes"] = attributes
-    arn = (await hands.do("sns", "Subscribe", request))["SubscriptionArn"]
-    return Made(arn, {"Arn": arn})
-
-
-async def _update_subscription(hands: Hands, present: Present, properties: Fields) -> Made:
-    changed = _changed(
-        _given(properties, _SUBSCRIPTION_ATTRIBUTES),
-        _given(present.properties, _SUBSCRIPTION_ATTRIBUTES),
-        _SUBSCRIPTION_DEFAULTS,
-    )
-    for name, value in changed.items():
-        request = {
-            "SubscriptionArn": present.physical, "AttributeName": name, "AttributeValue": value,
-        }  # fmt: skip
-        await hands.do("sns", "SetSubscriptionAttributes", request)
-    return Made(present.physical, {"Arn": present.physical})
-
-
-async def _delete_subscription(hands: Hands, present: Present) -> None:
-    await hands.drop("sns", "Unsubscribe", {"SubscriptionArn": present.physical})
+async def _set_policy(hands: Hands, arn: str, document: Fields | None) -> None:
+    policy = _default_policy(hands, arn) if document is None else document
+    request = {"TopicArn": arn, "AttributeName": "Policy", "AttributeValue": json.dumps(policy)}
+    if document is None:
+        await hands.drop("sns", "SetTopicAttributes", request)
+    else:
+        await hands.do("sns", "SetTopicAttributes", request)
 
 
 TYPES = (
@@ -247,7 +178,15 @@ TYPES = (
         name="AWS::SNS::Topic",
         properties=Shape(
             {
+                "ArchivePolicy": POLICY,
                 "ContentBasedDeduplication": BOOLEAN,
+                "DataProtectionPolicy": POLICY,
+                "DeliveryStatusLogging": List(
+                    Shape(
+                        {"Protocol": TEXT, **dict.fromkeys(_FEEDBACK, TEXT)},
+                        required=("Protocol",),
+                    )
+                ),
                 "DisplayName": TEXT,
                 "FifoThroughputScope": TEXT,
                 "FifoTopic": BOOLEAN,
@@ -260,7 +199,6 @@ TYPES = (
                 "TopicName": TEXT,
                 "TracingConfig": TEXT,
             },
-            refused=frozenset({"ArchivePolicy", "DataProtectionPolicy", "DeliveryStatusLogging"}),
         ),
         create=_create_topic,
         update=_update_topic,
@@ -272,48 +210,8 @@ TYPES = (
             256,
             suffix=lambda properties: ".fifo" if properties.get("FifoTopic") else "",
         ),
+        check=_check,
     ),
-    Type(
-        name="AWS::SNS::TopicPolicy",
-        properties=Shape(
-            {"PolicyDocument": POLICY, "Topics": TEXTS}, required=("PolicyDocument", "Topics")
-        ),
-        create=_create_policy,
-        update=_update_policy,
-        delete=_delete_policy,
-        attributes=frozenset({"Id"}),
-        naming=Naming(chars_max=128),
-    ),
-    Type(
-        name="AWS::SNS::TopicInlinePolicy",
-        properties=Shape(
-            {"PolicyDocument": POLICY, "TopicArn": TEXT}, required=("PolicyDocument", "TopicArn")
-        ),
-        create=_create_inline,
-        update=_update_inline,
-        delete=_delete_inline,
-        replaced_by=frozenset({"TopicArn"}),
-    ),
-    Type(
-        name="AWS::SNS::Subscription",
-        properties=Shape(
-            {
-                "DeliveryPolicy": POLICY,
-                "Endpoint": TEXT,
-                "FilterPolicy": POLICY,
-                "FilterPolicyScope": TEXT,
-                "Protocol": TEXT,
-                "RawMessageDelivery": BOOLEAN,
-                "RedrivePolicy": POLICY,
-                "TopicArn": TEXT,
-            },
-            required=("Protocol", "TopicArn"),
-            refused=frozenset({"Region", "ReplayPolicy", "SubscriptionRoleArn"}),
-        ),
-        create=_create_subscription,
-        update=_update_subscription,
-        delete=_delete_subscription,
-        attributes=frozenset({"Arn"}),
-        replaced_by=frozenset({"Endpoint", "Protocol", "TopicArn"}),
-    ),
+    policies.of_several("AWS::SNS::TopicPolicy", "Topics", _set_policy),
+    policies.of_one("AWS::SNS::TopicInlinePolicy", "TopicArn", _set_policy),
 )

@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_SQS.h
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from ogi.service import Fields
+from ogi.services.cloudformation.resources import attributes, policies
 from ogi.services.cloudformation.resources.contract import Hands, Made, Naming, Present
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
 from ogi.services.cloudformation.schemas import (
@@ -17,10 +17,8 @@ from ogi.services.cloudformation.schemas import (
     POLICY,
     TAGS,
     TEXT,
-    TEXTS,
     Shape,
 )
-from ogi.services.cloudformation.values import text_of
 
 _DEFAULTS = {
     "ContentBasedDeduplication": "false",
@@ -40,15 +38,6 @@ _DEFAULTS = {
 """What an attribute is when its property is taken away (API reference, SetQueueAttributes)."""
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, dict) else text_of(value)
-
-
-def _attributes(properties: Fields) -> dict[str, str]:
-    names = properties.keys() & _DEFAULTS.keys()
-    return {name: _text(properties[name]) for name in sorted(names)}
-
-
 def _tags(properties: Fields) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
 
@@ -58,10 +47,10 @@ def _queue(hands: Hands, url: str, name: str) -> Made:
 
 
 async def _create_queue(hands: Hands, properties: Fields) -> Made:
-    attributes = _attributes(properties)
+    given = attributes.given(properties, sorted(_DEFAULTS))
     if properties.get("FifoQueue"):
-        attributes["FifoQueue"] = "true"
-    request: Fields = {"QueueName": hands.name, "Attributes": attributes}
+        given["FifoQueue"] = "true"
+    request: Fields = {"QueueName": hands.name, "Attributes": given}
     if _tags(properties):
         request["tags"] = _tags(properties)
     # CreateQueue would answer with a queue that is there already, if it is the same.
@@ -76,9 +65,11 @@ async def _create_queue(hands: Hands, properties: Fields) -> Made:
 
 async def _update_queue(hands: Hands, present: Present, properties: Fields) -> Made:
     url, name = present.physical, present.attributes["QueueName"]
-    new, old = _attributes(properties), _attributes(present.properties)
-    changed = {key: value for key, value in new.items() if old.get(key) != value}
-    changed.update({key: _DEFAULTS[key] for key in old if key not in new})
+    changed = attributes.changed(
+        attributes.given(properties, sorted(_DEFAULTS)),
+        attributes.given(present.properties, sorted(_DEFAULTS)),
+        _DEFAULTS,
+    )
     if changed:
         await hands.do("sqs", "SetQueueAttributes", {"QueueUrl": url, "Attributes": changed})
     tags, tagged = _tags(properties), _tags(present.properties)
@@ -94,46 +85,13 @@ async def _delete_queue(hands: Hands, present: Present) -> None:
     await hands.drop("sqs", "DeleteQueue", {"QueueUrl": present.physical})
 
 
-async def _set_policy(hands: Hands, queues: list[str], document: Fields | None) -> None:
+async def _set_policy(hands: Hands, url: str, document: Fields | None) -> None:
     text = "" if document is None else json.dumps(document)
-    for url in queues:
-        request = {"QueueUrl": url, "Attributes": {"Policy": text}}
-        if document is None:
-            await hands.drop("sqs", "SetQueueAttributes", request)
-        else:
-            await hands.do("sqs", "SetQueueAttributes", request)
-
-
-async def _create_policy(hands: Hands, properties: Fields) -> Made:
-    hands.made(hands.name)
-    await _set_policy(hands, properties["Queues"], properties["PolicyDocument"])
-    return Made(hands.name, {"Id": hands.name})
-
-
-async def _update_policy(hands: Hands, present: Present, properties: Fields) -> Made:
-    gone = [url for url in present.properties["Queues"] if url not in properties["Queues"]]
-    await _set_policy(hands, gone, None)
-    await _set_policy(hands, properties["Queues"], properties["PolicyDocument"])
-    return Made(present.physical, {"Id": present.physical})
-
-
-async def _delete_policy(hands: Hands, present: Present) -> None:
-    await _set_policy(hands, present.properties["Queues"], None)
-
-
-async def _create_inline(hands: Hands, properties: Fields) -> Made:
-    hands.made(properties["Queue"])
-    await _set_policy(hands, [properties["Queue"]], properties["PolicyDocument"])
-    return Made(properties["Queue"])
-
-
-async def _update_inline(hands: Hands, present: Present, properties: Fields) -> Made:
-    await _set_policy(hands, [present.physical], properties["PolicyDocument"])
-    return Made(present.physical)
-
-
-async def _delete_inline(hands: Hands, present: Present) -> None:
-    await _set_policy(hands, [present.physical], None)
+    request = {"QueueUrl": url, "Attributes": {"Policy": text}}
+    if document is None:
+        await hands.drop("sqs", "SetQueueAttributes", request)
+    else:
+        await hands.do("sqs", "SetQueueAttributes", request)
 
 
 TYPES = (
@@ -170,25 +128,6 @@ TYPES = (
             suffix=lambda properties: ".fifo" if properties.get("FifoQueue") else "",
         ),
     ),
-    Type(
-        name="AWS::SQS::QueuePolicy",
-        properties=Shape(
-            {"PolicyDocument": POLICY, "Queues": TEXTS}, required=("PolicyDocument", "Queues")
-        ),
-        create=_create_policy,
-        update=_update_policy,
-        delete=_delete_policy,
-        attributes=frozenset({"Id"}),
-        naming=Naming(chars_max=128),
-    ),
-    Type(
-        name="AWS::SQS::QueueInlinePolicy",
-        properties=Shape(
-            {"PolicyDocument": POLICY, "Queue": TEXT}, required=("PolicyDocument", "Queue")
-        ),
-        create=_create_inline,
-        update=_update_inline,
-        delete=_delete_inline,
-        replaced_by=frozenset({"Queue"}),
-    ),
+    policies.of_several("AWS::SQS::QueuePolicy", "Queues", _set_policy),
+    policies.of_one("AWS::SQS::QueueInlinePolicy", "Queue", _set_policy),
 )
