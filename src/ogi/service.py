@@ -320,6 +320,8 @@ class Service:
     """The account of a resource whose ARN does not say it (buckets)."""
     fixed: Callable[[Reader, str], bool] | None = None
     """Whether the resource policy of an ARN is AWS's own, which nobody changes."""
+    tags_of: Callable[[Reader, str], Mapping[str, str] | None] | None = None
+    """The tags of an ARN, for aws:ResourceTag; only asked for if a policy asks for one."""
     workers: tuple[Callable[[Ports], Any], ...] = ()
     prepare: Callable[[Ports], Awaitable[None]] | None = None
     """Makes what must be there before the first request, at every start and after a reset."""

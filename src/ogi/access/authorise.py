@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ogi.access import grants, policy
-from ogi.access.context import Asked
+from ogi.access.context import Asked, tag_keys
 from ogi.access.evidence import Evidence, kept, stripped
 from ogi.access.judgements import Heard, is_closed, judge
 from ogi.access.policy import Rules
@@ -76,7 +76,7 @@ def decide(
     if unopposed and at_home and identity.always:
         return None  # The common case: nobody but the identity's own policies has a say.
 
-    asked = Asked(call, context, owner, held)
+    asked = Asked(call, context, owner, held, tx, resource)
     session = grants.of_session(tx, principal)
     heard = Heard(
         identity,
@@ -128,12 +128,15 @@ def _prefix(service: str) -> str:
     return f"arn:aws:{'iam' if service == 'sts' else service}:"
 
 
-def authorise_pass_role(tx: Reader, call: Call, service: Service, role: str, to: str) -> None:
-    """Raise `service`'s refusal unless the caller may hand `role` to the service `to`.
+def authorise_pass_role(
+    tx: Reader, call: Call, service: Service, role: str, to: str, resource: str
+) -> None:
+    """Raise `service`'s refusal unless the caller may hand `role` to the service `to`, for
+    `resource`.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
     """
-    context = {**call.context, "iam:PassedToService": to}
+    context = {**call.context, "iam:PassedToService": to, "iam:AssociatedResourceArn": resource}
     call.ports.authorise(tx, call, service, ("iam:PassRole",), (role,), context)
 
 
@@ -155,7 +158,7 @@ def gather(
         service=service.name,
         action=action,
         resource=resource,
-        context=kept(context),
+        context=kept({**tag_keys(tx, call, resource), **context}),
         owner=_owner(tx, call, service, resource),
         held=grants.of(tx, call.principal),
         session=tuple(grants.session_sources(tx, call.principal)),

@@ -12,8 +12,11 @@ from typing import Any
 from ogi.access.conditions import Values
 from ogi.access.grants import NOTHING, Grants
 from ogi.service import Call, Principal
+from ogi.storage import Reader
 
 _TAG = "aws:principaltag/"
+_RESOURCE_TAG = "aws:resourcetag/"
+_IAM_TAG = "iam:resourcetag/"
 
 _TELLING_OWNER = frozenset({"cloudwatch.amazonaws.com"})
 """The services that still tell aws:SourceOwner, an older aws:SourceAccount: an alarm may publish to
@@ -33,17 +36,26 @@ PRINCIPAL_TYPES = {
 class Asked:
     """One request for one action on one resource, as a policy sees it."""
 
-    __slots__ = ("_given", "_lower", "call", "grants", "owner", "principal")
+    __slots__ = ("_given", "_lower", "_resource", "_tx", "call", "grants", "owner", "principal")
 
     def __init__(
-        self, call: Call, given: Mapping[str, Any], owner: str, grants: Grants = NOTHING
+        self,
+        call: Call,
+        given: Mapping[str, Any],
+        owner: str,
+        grants: Grants = NOTHING,
+        tx: Reader | None = None,
+        resource: str = "",
     ) -> None:
+        """tx, resource: where the resource's tags are found; None: they are not looked for."""
         self.call = call
         self.principal: Principal = call.principal
         self.grants = grants
         self.owner = owner
         """The account that owns the resource."""
         self._given = given
+        self._tx = tx
+        self._resource = resource
         self._lower: dict[str, Any] | None = None
 
     def values(self, key: str) -> Values:
@@ -57,6 +69,10 @@ class Asked:
                 value = compute(self)
             elif key.startswith(_TAG):
                 value = self._tag(key[len(_TAG) :])
+            elif key.startswith(_RESOURCE_TAG):
+                value = self._resource_tag(key[len(_RESOURCE_TAG) :])
+            elif key.startswith(_IAM_TAG) and self._resource.startswith("arn:aws:iam:"):
+                value = self._resource_tag(key[len(_IAM_TAG) :])
         return None if value is None else _texts(value)
 
     def lookup(self, name: str) -> str | None:
@@ -70,6 +86,34 @@ class Asked:
             if key.lower() == name:
                 return value
         return self.grants.tags.get(name)
+
+    def _resource_tag(self, name: str) -> str | None:
+        """ "aws:ResourceTag/tag-key": names of keys are compared without regard to case.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourcetag
+        """
+        if self._tx is None:
+            return None
+        for key, value in _tags_at(self._tx, self.call, self._resource).items():
+            if key.lower() == name:
+                return value
+        return None
+
+
+def tag_keys(tx: Reader, call: Call, resource: str) -> dict[str, str]:
+    """The tags of a resource as keys of a context that is kept."""
+    tags = _tags_at(tx, call, resource).items()
+    prefixes = ("aws:ResourceTag/", "iam:ResourceTag/")
+    known = prefixes if resource.startswith("arn:aws:iam:") else prefixes[:1]
+    return {f"{prefix}{key}": value for prefix in known for key, value in tags}
+
+
+def _tags_at(tx: Reader, call: Call, resource: str) -> Mapping[str, str]:
+    parts = resource.split(":", 3)
+    service = call.ports.services.get(parts[2]) if len(parts) == 4 else None
+    if service is None or service.tags_of is None:
+        return {}
+    return service.tags_of(tx, resource) or {}
 
 
 def _texts(value: Any) -> list[str]:

@@ -60,7 +60,7 @@ def _create(tx: Transaction, call: Call, request: Fields, draft: Draft) -> Stack
     stack = new_stack(call, name, request)
     plan = drafts.plan(tx, call, draft, request, None, name, stack.arn)
     if stack.role_arn:
-        sessions.check(tx, call, stack.role_arn)
+        sessions.check(tx, call, stack.role_arn, stack.arn)
     NAMES.put(tx, Name(stack.uuid), call.home, name)
     return engine.begin_create(tx, call, stack, plan, token)
 
@@ -133,7 +133,7 @@ def with_role(tx: Transaction, call: Call, stack: Stack, request: Fields) -> Sta
     """The stack with the role of this request, which stays its role."""
     role = request.get("RoleARN", "")
     if role:
-        sessions.check(tx, call, role)
+        sessions.check(tx, call, role, stack.arn)
         return msgspec.structs.replace(stack, role_arn=role)
     return stack
 

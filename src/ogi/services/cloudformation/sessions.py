@@ -15,9 +15,9 @@ from ogi.storage import Reader
 SESSION = "AWSCloudFormation"
 
 
-def check(tx: Reader, call: Call, role_arn: str) -> None:
+def check(tx: Reader, call: Call, role_arn: str, stack_arn: str) -> None:
     """Refuse a role that the caller may not pass, or that CloudFormation may not assume."""
-    authorise_pass_role(tx, call, SERVICE, role_arn, "cloudformation.amazonaws.com")
+    authorise_pass_role(tx, call, SERVICE, role_arn, "cloudformation.amazonaws.com", stack_arn)
     role = sessions.role_at(tx, role_arn)
     if role is None or not sessions.trusts(call, role, SERVICE.principal, {}):
         raise ValidationError(f"Role {role_arn} is invalid or cannot be assumed")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from ogi.access import grants, identities, managed, trusts
+from ogi.access import grants, identities, managed, providers, trusts
 from ogi.access import policy as policies
 from ogi.access.grammar import check_identity
 from ogi.access.identities import (
@@ -23,7 +23,7 @@ from ogi.access.identities import (
     Role,
     User,
 )
-from ogi.service import Call, Fields
+from ogi.service import Call, Fields, Service
 from ogi.services.iam.errors import (
     EntityAlreadyExistsException,
     InvalidInputException,
@@ -190,8 +190,8 @@ def with_tags(old: Mapping[str, str], added: list[dict[str, str]]) -> dict[str, 
     return tags
 
 
-def tag_keys(request: Fields, held: Mapping[str, str]) -> dict[str, Any]:
-    """The condition keys of the request's tags, and of those that the entity has.
+def condition_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
+    """aws:RequestTag and aws:TagKeys of a request; those that an entity has are found by its ARN.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_iam-tags.html
     """
@@ -200,9 +200,53 @@ def tag_keys(request: Fields, held: Mapping[str, str]) -> dict[str, Any]:
     names = [tag["Key"] for tag in given] or request.get("TagKeys", [])
     if names:
         keys["aws:TagKeys"] = names
-    for name, value in held.items():
-        keys[f"aws:ResourceTag/{name}"] = keys[f"iam:ResourceTag/{name}"] = value
+    if "PolicyArn" in request:
+        keys["iam:PolicyARN"] = request["PolicyArn"]
+    if "PermissionsBoundary" in request:
+        keys["iam:PermissionsBoundary"] = request["PermissionsBoundary"]
     return keys
+
+
+def keys_of_bounded(table: Table[Any], member: str) -> Callable[..., dict[str, Any]]:
+    """The same with iam:PermissionsBoundary: of the request, else of the user or role it names.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
+    """
+
+    def keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
+        found = condition_keys(tx, call, request)
+        if "iam:PermissionsBoundary" not in found and member in request:
+            row = identities.find(tx, table, call.account, request[member])
+            if row is not None and row.boundary:
+                found["iam:PermissionsBoundary"] = row.boundary
+        return found
+
+    return keys
+
+
+def may_tag(tx: Reader, call: Call, service: Service, noun: str, arn: str, request: Fields) -> None:
+    """Who makes an entity with tags must be allowed to tag it, too (`iam:TagRole`)."""
+    if request.get("Tags"):
+        keys = {**call.context, **condition_keys(tx, call, request)}
+        call.ports.authorise(tx, call, service, (f"iam:Tag{noun}",), (arn,), keys)
+
+
+def tags_at(tx: Reader, arn: str) -> Mapping[str, str] | None:
+    """The tags of a user, role, policy, instance profile or OIDC provider."""
+    account, name = identities.account_in(arn), identities.name_in(arn)
+    if ":oidc-provider/" in arn:
+        provider = providers.at(tx, arn)
+        return None if provider is None else provider.tags
+    for noun, table in _TAGGED.items():
+        if f":{noun}/" in arn:
+            row = identities.find(tx, table, account, name)
+            return row.tags if row is not None and row.arn == arn else None
+    return None
+
+
+_TAGGED: Mapping[str, Table[Any]] = {
+    "user": USERS, "role": ROLES, "policy": POLICIES, "instance-profile": PROFILES,
+}  # fmt: skip
 
 
 def show_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

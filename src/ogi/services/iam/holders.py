@@ -46,9 +46,12 @@ class Noun:
     def of(self, tx: Reader, call: Call, request: Fields) -> Any:
         return self.find(tx, call, request[self.member or f"{self.name}Name"])
 
-    def key_attributes(self) -> Any:
-        """iam:PolicyARN of attach and detach."""
-        return lambda tx, call, request: {"iam:PolicyARN": request["PolicyArn"]}
+    @property
+    def keys(self) -> Callable[..., dict[str, Any]]:
+        """The condition keys of what changes it."""
+        if self.table in (USERS, ROLES):
+            return entities.keys_of_bounded(self.table, f"{self.name}Name")
+        return entities.condition_keys
 
 
 USER = Noun("User", USERS, entities.user, entities.on_user, 2048)
@@ -90,9 +93,11 @@ def _inline(noun: Noun) -> None:
     def list_names(tx: Reader, call: Call, request: Fields) -> Fields:
         return pages.of_list(sorted(noun.of(tx, call, request).inline), request, "PolicyNames")[1]
 
-    SERVICE.operation(on=noun.on, home=home, name=f"Put{noun.name}Policy")(put)
+    SERVICE.operation(on=noun.on, keys=noun.keys, home=home, name=f"Put{noun.name}Policy")(put)
     SERVICE.operation(on=noun.on, reads=True, name=f"Get{noun.name}Policy")(get)
-    SERVICE.operation(on=noun.on, home=home, name=f"Delete{noun.name}Policy")(delete)
+    SERVICE.operation(on=noun.on, keys=noun.keys, home=home, name=f"Delete{noun.name}Policy")(
+        delete
+    )
     SERVICE.operation(on=noun.on, reads=True, name=f"List{noun.name}Policies")(list_names)
 
 
@@ -138,9 +143,12 @@ def _attached(noun: Noun) -> None:
         ]
         return answer
 
-    keys = noun.key_attributes()
-    SERVICE.operation(on=noun.on, home=home, keys=keys, name=f"Attach{noun.name}Policy")(attach)
-    SERVICE.operation(on=noun.on, home=home, keys=keys, name=f"Detach{noun.name}Policy")(detach)
+    SERVICE.operation(on=noun.on, home=home, keys=noun.keys, name=f"Attach{noun.name}Policy")(
+        attach
+    )
+    SERVICE.operation(on=noun.on, home=home, keys=noun.keys, name=f"Detach{noun.name}Policy")(
+        detach
+    )
     SERVICE.operation(on=noun.on, reads=True, name=f"ListAttached{noun.name}Policies")(
         list_attached
     )
@@ -168,8 +176,12 @@ def _boundary(noun: Noun) -> None:
         identities.put(tx, noun.table, replace(row, boundary=""))
         return {}
 
-    SERVICE.operation(on=noun.on, home=home, name=f"Put{noun.name}PermissionsBoundary")(put)
-    SERVICE.operation(on=noun.on, home=home, name=f"Delete{noun.name}PermissionsBoundary")(delete)
+    SERVICE.operation(
+        on=noun.on, keys=noun.keys, home=home, name=f"Put{noun.name}PermissionsBoundary"
+    )(put)
+    SERVICE.operation(
+        on=noun.on, keys=noun.keys, home=home, name=f"Delete{noun.name}PermissionsBoundary"
+    )(delete)
 
 
 def _tags(noun: Noun) -> None:
@@ -190,8 +202,8 @@ def _tags(noun: Noun) -> None:
         tags = entities.show_tags(noun.of(tx, call, request).tags)
         return pages.of_list(tags, request, "Tags")[1]
 
-    SERVICE.operation(on=noun.on, home=home, name=f"Tag{noun.name}")(tag)
-    SERVICE.operation(on=noun.on, home=home, name=f"Untag{noun.name}")(untag)
+    SERVICE.operation(on=noun.on, keys=noun.keys, home=home, name=f"Tag{noun.name}")(tag)
+    SERVICE.operation(on=noun.on, keys=noun.keys, home=home, name=f"Untag{noun.name}")(untag)
     SERVICE.operation(on=noun.on, reads=True, name=f"List{noun.name}Tags")(list_tags)
 
 

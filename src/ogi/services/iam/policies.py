@@ -41,7 +41,7 @@ def _on_new(tx: Reader, call: Call, request: Fields) -> str:
     return f"arn:aws:iam::{call.account}:policy{request.get('Path', '/')}{request['PolicyName']}"
 
 
-@SERVICE.operation(on=_on_new, home=home)
+@SERVICE.operation(on=_on_new, keys=entities.condition_keys, home=home)
 def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["PolicyName"]
     if identities.find(tx, POLICIES, call.account, name) is not None:
@@ -61,6 +61,7 @@ def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
         description=request.get("Description"),
         tags=entities.tags_of(request),
     )
+    entities.may_tag(tx, call, SERVICE, "Policy", row.arn, request)
     identities.put(tx, POLICIES, row)
     return {"Policy": entities.show_policy(row, 0, 0)}
 

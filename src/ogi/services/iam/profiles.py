@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ogi.access import identities
+from ogi.access.authorise import authorise_pass_role
 from ogi.access.identities import PROFILES, InstanceProfile
 from ogi.service import Call, Fields
 from ogi.services.iam import entities, pages
@@ -17,7 +18,7 @@ from ogi.services.iam.service import SERVICE, home
 from ogi.storage import Reader, Transaction
 
 
-@SERVICE.operation(on=entities.on_profile, home=home)
+@SERVICE.operation(on=entities.on_profile, keys=entities.condition_keys, home=home)
 def create_instance_profile(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["InstanceProfileName"]
     entities.refuse_existing(tx, call, PROFILES, name, f"Instance Profile {name} already exists.")
@@ -29,6 +30,7 @@ def create_instance_profile(tx: Transaction, call: Call, request: Fields) -> Fie
         created=call.now,
         tags=entities.tags_of(request),
     )
+    entities.may_tag(tx, call, SERVICE, "InstanceProfile", row.arn, request)
     identities.put(tx, PROFILES, row)
     return {"InstanceProfile": entities.show_profile(tx, row)}
 
@@ -60,6 +62,10 @@ def list_instance_profiles_for_role(tx: Reader, call: Call, request: Fields) -> 
 def add_role_to_instance_profile(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = entities.profile(tx, call, request["InstanceProfileName"])
     role = entities.role(tx, call, request["RoleName"])
+    # "...the iam:AssociatedResourceArn ... must be arn:aws:ec2:*:CallerAccountId:instance/*":
+    # docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+    instances = f"arn:aws:ec2:*:{call.account}:instance/*"
+    authorise_pass_role(tx, call, SERVICE, role.arn, "ec2.amazonaws.com", instances)
     if row.role:
         raise LimitExceededException(
             "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -42,13 +40,12 @@ def _on(tx: Reader, call: Call, request: Fields) -> str:
     return arn
 
 
-def _keys(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    found = providers.at(tx, request.get("OpenIDConnectProviderArn", ""))
-    return entities.tag_keys(request, {} if found is None else found.tags)
-
-
 @SERVICE.operation(
-    on=_on_new, home=home, keys=_keys, unsupported=_CONTEXT, name="CreateOpenIDConnectProvider"
+    on=_on_new,
+    home=home,
+    keys=entities.condition_keys,
+    unsupported=_CONTEXT,
+    name="CreateOpenIDConnectProvider",
 )
 def create_open_id_connect_provider(tx: Transaction, call: Call, request: Fields) -> Fields:
     url, secure = _checked_url(call, request["Url"])
@@ -69,11 +66,12 @@ def create_open_id_connect_provider(tx: Transaction, call: Call, request: Fields
         tags=entities.tags_of(request),
         secure=secure,
     )
+    entities.may_tag(tx, call, SERVICE, "OpenIDConnectProvider", row.arn, request)
     _put(tx, row)
     return {"OpenIDConnectProviderArn": row.arn, "Tags": _shown_tags(row)}
 
 
-@SERVICE.operation(on=_on, keys=_keys, reads=True, name="GetOpenIDConnectProvider")
+@SERVICE.operation(on=_on, reads=True, name="GetOpenIDConnectProvider")
 def get_open_id_connect_provider(tx: Reader, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
     return {
@@ -90,7 +88,9 @@ def list_open_id_connect_providers(tx: Reader, call: Call, request: Fields) -> F
     return {"OpenIDConnectProviderList": [{"Arn": row.arn} for row in held(tx, call.account)]}
 
 
-@SERVICE.operation(on=_on, keys=_keys, home=home, name="DeleteOpenIDConnectProvider")
+@SERVICE.operation(
+    on=_on, keys=entities.condition_keys, home=home, name="DeleteOpenIDConnectProvider"
+)
 def delete_open_id_connect_provider(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Roles that trust it stay as they are; nobody assumes them by it any more."""
     row = _provider(tx, call, request)
@@ -98,7 +98,9 @@ def delete_open_id_connect_provider(tx: Transaction, call: Call, request: Fields
     return {}
 
 
-@SERVICE.operation(on=_on, keys=_keys, home=home, name="AddClientIDToOpenIDConnectProvider")
+@SERVICE.operation(
+    on=_on, keys=entities.condition_keys, home=home, name="AddClientIDToOpenIDConnectProvider"
+)
 def add_client_id(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
     client_ids = tuple(dict.fromkeys((*row.client_ids, request["ClientID"])))
@@ -107,7 +109,9 @@ def add_client_id(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_on, keys=_keys, home=home, name="RemoveClientIDFromOpenIDConnectProvider")
+@SERVICE.operation(
+    on=_on, keys=entities.condition_keys, home=home, name="RemoveClientIDFromOpenIDConnectProvider"
+)
 def remove_client_id(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
     kept = tuple(id for id in row.client_ids if id != request["ClientID"])
@@ -115,21 +119,25 @@ def remove_client_id(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_on, keys=_keys, home=home, name="UpdateOpenIDConnectProviderThumbprint")
+@SERVICE.operation(
+    on=_on, keys=entities.condition_keys, home=home, name="UpdateOpenIDConnectProviderThumbprint"
+)
 def update_thumbprints(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
     _put(tx, replace(row, thumbprints=_checked_thumbprints(request["ThumbprintList"])))
     return {}
 
 
-@SERVICE.operation(on=_on, keys=_keys, home=home, name="TagOpenIDConnectProvider")
+@SERVICE.operation(on=_on, keys=entities.condition_keys, home=home, name="TagOpenIDConnectProvider")
 def tag(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
     _put(tx, replace(row, tags=entities.with_tags(row.tags, request["Tags"])))
     return {}
 
 
-@SERVICE.operation(on=_on, keys=_keys, home=home, name="UntagOpenIDConnectProvider")
+@SERVICE.operation(
+    on=_on, keys=entities.condition_keys, home=home, name="UntagOpenIDConnectProvider"
+)
 def untag(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
     gone = {key.lower() for key in request["TagKeys"]}
@@ -137,7 +145,7 @@ def untag(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_on, keys=_keys, reads=True, name="ListOpenIDConnectProviderTags")
+@SERVICE.operation(on=_on, reads=True, name="ListOpenIDConnectProviderTags")
 def list_tags(tx: Reader, call: Call, request: Fields) -> Fields:
     return pages.of_list(_shown_tags(_provider(tx, call, request)), request, "Tags")[1]
 

@@ -17,7 +17,10 @@ TRUST_CHARACTERS_MAX = 2048
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
-@SERVICE.operation(on=entities.on_role, home=home, unsupported=("MaxSigninSessionDuration",))
+@SERVICE.operation(
+    on=entities.on_role, keys=entities.condition_keys, home=home,
+    unsupported=("MaxSigninSessionDuration",),
+)  # fmt: skip
 def create_role(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["RoleName"]
     entities.refuse_existing(tx, call, ROLES, name, f"Role with name {name} already exists.")
@@ -38,6 +41,7 @@ def create_role(tx: Transaction, call: Call, request: Fields) -> Fields:
         tags=entities.tags_of(request),
         boundary=boundary,
     )
+    entities.may_tag(tx, call, SERVICE, "Role", role.arn, request)
     identities.put(tx, ROLES, role)
     return {"Role": entities.show_role(tx, role)}
 

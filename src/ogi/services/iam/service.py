@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from ogi.service import Call, Fields, Service
+from ogi.services.iam import entities
 from ogi.services.iam.errors import AccessDenied
 from ogi.services.iam.uses import Recorder
 from ogi.storage import CONTROL, Home
 
-SERVICE = Service("iam", "iam.amazonaws.com", denied=AccessDenied, workers=(Recorder,))
+SERVICE = Service(
+    "iam", "iam.amazonaws.com", denied=AccessDenied, tags_of=entities.tags_at, workers=(Recorder,)
+)
 
 
 def home(call: Call, request: Fields) -> Home:

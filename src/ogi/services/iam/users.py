@@ -23,7 +23,7 @@ KEYS_MAX = 2
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 
-@SERVICE.operation(on=entities.on_user, home=home)
+@SERVICE.operation(on=entities.on_user, keys=entities.condition_keys, home=home)
 def create_user(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["UserName"]
     entities.refuse_existing(tx, call, USERS, name, f"User with name {name} already exists.")
@@ -39,6 +39,7 @@ def create_user(tx: Transaction, call: Call, request: Fields) -> Fields:
         tags=entities.tags_of(request),
         boundary=boundary,
     )
+    entities.may_tag(tx, call, SERVICE, "User", user.arn, request)
     identities.put(tx, USERS, user)
     return {"User": entities.show_user(user)}
 

@@ -102,7 +102,8 @@ def _create(
     arn = call.arn("kms", f"key/{id}")
     tags = _merged({}, request.get("Tags") or ())
     if tags:
-        call.ports.authorise(tx, call, SERVICE, ("kms:TagResource",), (arn,), call.context)
+        facts = {**call.context, **_new_facts(tx, call, request)}
+        call.ports.authorise(tx, call, SERVICE, ("kms:TagResource",), (arn,), facts)
     origin = request.get("Origin", "AWS_KMS")
     made: tuple[Material, ...] = ()
     if origin == "AWS_KMS":

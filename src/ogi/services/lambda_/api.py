@@ -57,7 +57,7 @@ CODE_BYTES_MAX = 80_530_636_800
 """75 GB of packages in an account and region (Lambda quotas page)."""
 
 
-@SERVICE.operation(on=on_function)
+@SERVICE.operation(on=on_function, keys=tagging.condition_keys)
 async def create_function(call: Call, request: Fields) -> Fields:
     wanted = target_of(call, request)
     fields = configurations.read(request)
@@ -73,6 +73,9 @@ async def create_function(call: Call, request: Fields) -> Fields:
 
     def body(tx: Transaction, call: Call) -> Fields:
         _check_free(tx, wanted)
+        if tags:
+            keys = {**call.context, **tagging.condition_keys(tx, call, request)}
+            call.ports.authorise(tx, call, SERVICE, ("lambda:TagResource",), (wanted.arn,), keys)
         roles.check(tx, call, SERVICE, request["Role"], wanted.arn)
         settled = {**configurations.DEFAULTS, **fields}
         sealed = variables.seal(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ogi import arn as arns
 from ogi.service import Call, Fields
-from ogi.services.lambda_ import mappings
+from ogi.services.lambda_ import mappings, tagging
 from ogi.services.lambda_.names import target
 from ogi.services.lambda_.service import SERVICE
 from ogi.storage import CONTROL, Home, Reader, Transaction
@@ -23,8 +23,9 @@ def _on_mapping(tx: Reader, call: Call, request: Fields) -> str:
 
 def _keys(tx: Reader, call: Call, request: Fields) -> Texts[str, Any]:
     """lambda:FunctionArn (service authorization reference, AWS Lambda)."""
+    tags = tagging.condition_keys(tx, call, request)
     if "FunctionName" in request:
-        return {"lambda:FunctionArn": target(call, request["FunctionName"]).qualified}
+        return {"lambda:FunctionArn": target(call, request["FunctionName"]).qualified, **tags}
     mapping = mappings.MAPPINGS.get(tx, call.home, request.get("UUID", ""))
     return {} if mapping is None else {"lambda:FunctionArn": mapping.target.qualified}
 

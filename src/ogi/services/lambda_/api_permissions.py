@@ -90,13 +90,13 @@ def _change(
     )
 
 
-@SERVICE.operation(on=_on_resource, home=_home)
+@SERVICE.operation(on=_on_resource, keys=tagging.condition_keys, home=_home)
 def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     _change(tx, call, request, lambda tags: tagging.changed(tags, request["Tags"], []))
     return {}
 
 
-@SERVICE.operation(on=_on_resource, home=_home)
+@SERVICE.operation(on=_on_resource, keys=tagging.condition_keys, home=_home)
 def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     _change(tx, call, request, lambda tags: tagging.changed(tags, {}, request["TagKeys"]))
     return {}

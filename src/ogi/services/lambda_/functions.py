@@ -20,6 +20,18 @@ def find(tx: Reader, target: Target) -> Function:
     return found
 
 
+def tags_of(tx: Reader, arn: str) -> dict[str, str] | None:
+    """Of the function of a version or alias, too.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/attribute-based-access-control.html
+    """
+    parts = arn.split(":")
+    if len(parts) < 7 or parts[5] != "function":
+        return None
+    found = FUNCTIONS.get(tx, control(parts[4], parts[3]), parts[6])
+    return None if found is None else found.tags
+
+
 def find_version(tx: Reader, target: Target) -> tuple[Function, Version]:
     """The function, and the version that the target's qualifier names or its alias points to."""
     function = find(tx, target)

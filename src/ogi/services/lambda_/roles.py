@@ -17,7 +17,7 @@ SESSION_S = 12 * 3600.0
 
 def check(tx: Reader, call: Call, service: Service, role_arn: str, function_arn: str) -> None:
     """Raise what CreateFunction raises for a role that cannot be used."""
-    authorise_pass_role(tx, call, service, role_arn, PRINCIPAL)
+    authorise_pass_role(tx, call, service, role_arn, PRINCIPAL, function_arn)
     try:
         assume(tx, call, role_arn, "check", function_arn)
     except sessions.CannotAssume as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ogi.service import Service
+from ogi.services.lambda_ import functions
 from ogi.services.lambda_.errors import AccessDeniedException
 from ogi.services.lambda_.permissions import policy_of
 
@@ -11,4 +12,5 @@ SERVICE = Service(
     principal="lambda.amazonaws.com",
     denied=AccessDeniedException,
     policy_of=policy_of,
+    tags_of=functions.tags_of,
 )

@@ -6,8 +6,11 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from ogi.service import Call, Fields
 from ogi.services.lambda_.errors import InvalidParameterValueException
+from ogi.storage import Reader
 
 TAGS_MAX = 50
 KEY_CHARS_MAX, VALUE_CHARS_MAX = 128, 256
@@ -28,6 +31,16 @@ def check(tags: Mapping[str, str]) -> None:
             raise InvalidParameterValueException(
                 "aws: prefixed tag key names are not allowed for external use."
             )
+
+
+def condition_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
+    """Of what is made with tags, tagged or untagged (service authorization reference)."""
+    tags: dict[str, str] = request.get("Tags") or {}
+    found: dict[str, Any] = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    names = list(tags) or request.get("TagKeys") or []
+    if names:
+        found["aws:TagKeys"] = names
+    return found
 
 
 def changed(tags: dict[str, str], more: Mapping[str, str], fewer: list[str]) -> dict[str, str]:

@@ -44,8 +44,9 @@ def _on_new(tx: Reader, call: Call, request: Fields) -> str:
 def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
     tags = request.get("Tags", [])
     found: dict[str, Any] = {f"aws:RequestTag/{t['Key']}": t["Value"] for t in tags}
-    if tags:
-        found["aws:TagKeys"] = [t["Key"] for t in tags]
+    names = [t["Key"] for t in tags] or request.get("TagKeys", [])
+    if names:
+        found["aws:TagKeys"] = names
     return {**found, **topics.owner_keys(tx, call, request)}
 
 
@@ -55,9 +56,14 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     _check_name(name, attributes.get("FifoTopic", "false"))
     made = Topic(name, call.account, call.region, call.arn("sns", name), epoch=call.new_id())
     for attribute, value in attributes.items():
-        _check_pass(tx, call, attribute, value)
+        _check_pass(tx, call, attribute, value, made.arn)
         made = topics.with_attribute(made, attribute, value)
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
+    if made.tags:
+        # "To be able to tag a topic on creation, you must have the sns:CreateTopic and
+        # sns:TagResource permissions" (API reference).
+        keys = {**call.context, **_tag_keys(tx, call, request)}
+        call.ports.authorise(tx, call, SERVICE, ("sns:TagResource",), (made.arn,), keys)
     found = topics.TABLE.get(tx, call.home, name)
     protection = request.get("DataProtectionPolicy", "")
     if protection:
@@ -137,7 +143,7 @@ def get_topic_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, request["TopicArn"])
     name, value = request["AttributeName"], request.get("AttributeValue", "")
-    _check_pass(tx, call, name, value)
+    _check_pass(tx, call, name, value, topic.arn)
     changed = topics.with_attribute(topic, name, value)
     if name == "MaximumMessageSize" and changed.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
         _check_large(tx, topic)
@@ -149,10 +155,10 @@ def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields
     return {}
 
 
-def _check_pass(tx: Reader, call: Call, attribute: str, value: str) -> None:
+def _check_pass(tx: Reader, call: Call, attribute: str, value: str, topic_arn: str) -> None:
     """Who has a topic's deliveries logged hands the role for it to SNS (iam:PassRole)."""
     if value and feedback.is_role(attribute):
-        authorise_pass_role(tx, call, SERVICE, value, copies.PRINCIPAL)
+        authorise_pass_role(tx, call, SERVICE, value, copies.PRINCIPAL, topic_arn)
 
 
 def _check_large(tx: Reader, topic: Topic) -> None:
@@ -237,7 +243,7 @@ def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-@SERVICE.operation(on=_on_resource, home=_home_of_resource)
+@SERVICE.operation(on=_on_resource, keys=_tag_keys, home=_home_of_resource)
 def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = _tagged(tx, request)
     kept = {k: v for k, v in topic.tags.items() if k not in request["TagKeys"]}

@@ -11,5 +11,6 @@ SERVICE = Service(
     principal="sns.amazonaws.com",
     denied=AuthorizationErrorException,
     policy_of=topics.policy_of,
+    tags_of=topics.tags_of,
     prepare=certificates.prepare,
 )

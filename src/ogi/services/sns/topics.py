@@ -136,6 +136,12 @@ def look(tx: Reader, topic_arn: str) -> Topic | None:
     return TABLE.get(tx, control(found.account, found.region), found.resource)
 
 
+def tags_of(tx: Reader, topic_arn: str) -> dict[str, str] | None:
+    """Of a topic, or of the topic of a subscription."""
+    found = look(tx, ":".join(topic_arn.split(":")[:6]))
+    return None if found is None else found.tags
+
+
 def find(tx: Reader, call: Call, topic_arn: str) -> Topic:
     found = parse(topic_arn)
     if found.region != call.region:

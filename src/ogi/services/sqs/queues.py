@@ -107,6 +107,12 @@ def find(tx: Reader, call: Call, queue_url: str) -> Queue:
     return TABLE.decode(raw)
 
 
+def tags_of(tx: Reader, queue_arn: str) -> dict[str, str] | None:
+    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-abac.html"""
+    found = find_by_arn(tx, queue_arn)
+    return None if found is None else found.tags
+
+
 def find_by_arn(tx: Reader, queue_arn: str) -> Queue | None:
     key = _key_of_arn(queue_arn)
     raw = None if key is None else tx.get(key)

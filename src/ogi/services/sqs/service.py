@@ -11,4 +11,5 @@ SERVICE = Service(
     principal="sqs.amazonaws.com",
     denied=AccessDenied,
     policy_of=queues.policy_of,
+    tags_of=queues.tags_of,
 )
