@@ -29,7 +29,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("storage",),
     (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "memo",
-        "recording", "settings", "traces", "uses", "vault",
+        "principals", "recording", "settings", "traces", "uses", "vault",
     ),
 )  # fmt: skip
 """From the top to the ground. A part imports what is below it, never what is above or beside it."""

@@ -21,6 +21,9 @@ from ogi.entropy import uuid_of
 from ogi.errors import AwsError, unsupported
 from ogi.http import Request, Response
 from ogi.memo import Memo
+from ogi.principals import ANONYMOUS as ANONYMOUS
+from ogi.principals import Principal as Principal
+from ogi.principals import service_principal as service_principal
 from ogi.recording import Audit, record
 from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
 from ogi.uses import Uses
@@ -43,33 +46,6 @@ ENTROPY_BLOCK_BYTES = 136
 Fields = dict[str, Any]
 """A request or a result by the model's member names: texts, numbers, bools, bytes, lists, dicts;
 timestamps are seconds since the epoch; a streamed body is an async iterator of bytes."""
-
-
-class Principal(msgspec.Struct, frozen=True):
-    """Who asks. `arn` is what policies and CloudTrail would name."""
-
-    kind: str
-    """`user`, `role` (an assumed role's session), `root`, `service`, `federated`, `anonymous`,
-    `web-identity` (the holder of an OIDC provider's token)."""
-    account: str
-    """Twelve digits; '' for a service, for web identities and for anonymous."""
-    arn: str
-    """A service's is its principal name: `sns.amazonaws.com`; a web identity's its provider's."""
-    id: str = ""
-    """aws:userid: `AIDA...`, `AROA...:session`, the account for root."""
-    role_arn: str = ""
-    """Of an assumed role: the role's own ARN."""
-    session_policies: tuple[str, ...] = ()
-    """JSON documents or managed policy ARNs that limit a session further."""
-    tags: tuple[tuple[str, str], ...] = ()
-
-
-ANONYMOUS = Principal(kind="anonymous", account="", arn="*")
-
-
-def service_principal(name: str) -> Principal:
-    """`name` as in `sns.amazonaws.com`."""
-    return Principal(kind="service", account="", arn=name)
 
 
 class Authorise(Protocol):
