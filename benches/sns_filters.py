@@ -24,7 +24,13 @@ async def measure(subscriptions: int) -> None:
     """One queue, subscribed by a filter on a text; the others ask for other texts."""
     with tempfile.TemporaryDirectory() as folder:
         store = storage.open("sqlite", Path(folder))
-        world = World("sns", "sqs", "kms", store=store)
+        world = World(
+            "sns",
+            "sqs",
+            "kms",
+            store=store,
+            settings={"sns_quotas": "filters-per-topic=10000"},
+        )
         await certificates.prepare(world.ports)
         topic = (await world.call("sns", "CreateTopic", Name="t"))["TopicArn"]
         await world.call("sqs", "CreateQueue", QueueName="q0")

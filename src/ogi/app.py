@@ -36,6 +36,7 @@ from ogi.http import Request, Response
 from ogi.sandbox import IsolationUnavailable, relay
 from ogi.sandbox.local import LocalSandbox
 from ogi.service import Ports
+from ogi.services.sns import quotas
 from ogi.settings import Settings
 from ogi.storage import CONTROL, Transaction
 from ogi.storage.files import FileBlobs
@@ -251,6 +252,10 @@ def _check(settings: Settings) -> None:
         outbound.networks_of(settings.sns_networks)
     except ValueError as error:
         raise StartError(f"--sns-networks: {error}") from error
+    try:
+        quotas.parse(settings.sns_quotas)
+    except ValueError as error:
+        raise StartError(f"--sns-quotas: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -65,6 +65,12 @@ class Settings:
         "Networks that HTTP/S subscriptions may reach: 10.0.0.0/8,...; empty: all but link-local"
         " and metadata addresses.",
     )
+    sns_quotas: str = knob(
+        "",
+        "Quotas of SNS that differ from AWS's defaults: filters-per-topic=10000,...; the others are"
+        " topics, fifo-topics, subscriptions-per-topic, subscriptions-per-fifo-topic, pending and"
+        " filters.",
+    )
     sns_http_s_max: float = knob(15.0, "Seconds in which an HTTP/S subscriber must answer.")
     oidc_networks: str = knob(
         "",

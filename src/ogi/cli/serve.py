@@ -54,6 +54,7 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--oidc-networks", metavar="CIDR,...", default="", help=_HELP["oidc_networks"])
 @click.option("--sns-url", metavar="URL", default="", help=_HELP["sns_url"])
 @click.option("--sns-networks", metavar="CIDR,...", default="", help=_HELP["sns_networks"])
+@click.option("--sns-quotas", metavar="NAME=NUMBER,...", default="", help=_HELP["sns_quotas"])
 @click.option(
     "--audit", type=click.Choice(["off", "management", "all"]), default="management",
     show_default=True, help=_HELP["audit"],

@@ -188,3 +188,16 @@ async def test_who_subscribes_his_own_queue_to_anothers_topic_has_confirmed(sns:
         Endpoint=f"arn:aws:sqs:eu-west-1:{EVE.account}:theirs",
     )  # fmt: skip
     assert made["SubscriptionArn"].startswith(topic)
+
+
+async def test_tracing_is_refused_by_name_where_it_would_be_active(sns: Client) -> None:
+    topic = await sns.topic(TracingConfig="PassThrough")
+    with pytest.raises(AwsError, match="X-Ray"):
+        await sns.set_topic_attributes(
+            TopicArn=topic, AttributeName="TracingConfig", AttributeValue="Active"
+        )
+    with pytest.raises(AwsError) as refused:
+        await sns.set_topic_attributes(
+            TopicArn=topic, AttributeName="TracingConfig", AttributeValue="Sometimes"
+        )
+    assert refused.value.shape == "InvalidParameterException"

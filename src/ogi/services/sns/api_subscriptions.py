@@ -10,6 +10,7 @@ from ogi.services.sns import (
     confirmations,
     departures,
     pages,
+    quotas,
     replays,
     subscribing,
     subscription_attributes,
@@ -108,6 +109,8 @@ def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) ->
     topic, found = _owned(tx, call, request, "SetSubscriptionAttributes")
     name, value = request["AttributeName"], request.get("AttributeValue", "")
     made = subscription_attributes.changed(found, {name: value})
+    if made.filter_policy and not found.filter_policy:
+        quotas.check(tx, call, topic, new=False, pending=False, filtered=True)
     if name == "ReplayPolicy":
         # Also where the policy is the one that is there: "Starting a replay will replace the
         # existing replay" (message-archiving-and-replay-subscriber).

@@ -17,6 +17,7 @@ from ogi.services.sns import (
     copies,
     feedback,
     pages,
+    quotas,
     replays,
     subscriptions,
     topics,
@@ -72,6 +73,7 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
         )
         made = api_protections.changed(tx, call, made, protection)
     if found is None:
+        quotas.add_topic(tx, call, made)
         topics.save(tx, archives.changed(tx, call, None, made))
         return {"TopicArn": made.arn}
     asked = found
@@ -108,6 +110,7 @@ def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
             "A topic with an active message archive policy can not be deleted: the policy must be"
             " deactivated first"
         )
+    quotas.drop_topic(tx, topic, topics.counts(tx, topic))
     topics.TABLE.delete(tx, topic.control, topic.name)
     topics.COUNTS.delete(tx, topic.control, topic.name)
     deliveries.post(

@@ -29,6 +29,18 @@ class InvalidParameterValueException(AwsError):
     """A message attribute's value does not fit its type."""
 
 
+class TopicLimitExceededException(AwsError):
+    """The customer already owns the maximum allowed number of topics."""
+
+
+class SubscriptionLimitExceededException(AwsError):
+    """The customer already owns the maximum allowed number of subscriptions."""
+
+
+class FilterPolicyLimitExceededException(AwsError):
+    """The number of filter polices in your Amazon Web Services account exceeds the limit."""
+
+
 class InvalidStateException(AwsError):
     """The specified state is not a valid state."""
 

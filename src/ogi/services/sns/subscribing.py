@@ -10,6 +10,7 @@ from ogi.service import Call
 from ogi.services.sns import (
     confirmations,
     endpoints,
+    quotas,
     replays,
     subscription_attributes,
     subscriptions,
@@ -65,7 +66,9 @@ def subscribe(
         principal=call.principal.role_arn or call.principal.arn,
     )
     made = subscription_attributes.changed(made, attributes)
-    if _must_confirm(call, protocol, endpoint):
+    must_confirm = _must_confirm(call, protocol, endpoint)
+    quotas.check(tx, call, topic, new=True, pending=must_confirm, filtered=bool(made.filter_policy))
+    if must_confirm:
         pending = msgspec.structs.replace(made, pending=True, authenticated=False)
         made = confirmations.ask(tx, call, topic, pending)
     if made.replay is not None:

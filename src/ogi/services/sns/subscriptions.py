@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from ogi import arn as arns
-from ogi.services.sns import filters, topics
+from ogi.services.sns import filters, quotas, topics
 from ogi.services.sns.archive_policies import Replay
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.services.sns.filters import Filter
@@ -125,17 +125,21 @@ def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
 def _count(
     tx: Transaction, topic: Topic, made: Subscription | None, before: Subscription | None
 ) -> None:
-    changes = dict.fromkeys(("confirmed", "pending", "of_attributes", "of_bodies"), 0)
+    names = ("confirmed", "pending", "of_attributes", "of_bodies", "filters")
+    changes = dict.fromkeys(names, 0)
     for one, by in ((made, 1), (before, -1)):
         if one is None:
             continue
         changes["pending" if one.pending else "confirmed"] += by
+        changes["filters"] += by if one.filter_policy else 0
         if one.filter_policy and _buckets(one) not in ((), (EVERYBODY,)):
             changes["of_bodies" if one.filter_scope == filters.BODY else "of_attributes"] += by
     if made is None:
         changes["deleted"] = 1
     if any(changes.values()):
         topics.count(tx, topic, **changes)
+    if changes["pending"] or changes["filters"]:
+        quotas.count(tx, topic.control, pending=changes["pending"], filters=changes["filters"])
 
 
 def forget(tx: Transaction, gone: Subscription) -> None:

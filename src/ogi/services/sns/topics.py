@@ -27,8 +27,8 @@ MESSAGE_BYTES_MIN, MESSAGE_BYTES_MAX = 1_024, 1_048_576
 SUBSCRIPTIONS_OF_LARGE_MAX = 100
 """A topic that takes messages over 256 KiB has at most so many subscriptions, all of them of these
 protocols (docs: API_SetTopicAttributes)."""
-SUBSCRIPTIONS_OF_FIFO_MAX = 100
-"""docs.aws.amazon.com/general/latest/gr/sns.html"""
+SUBSCRIPTIONS_OF_FIFO_MAX = 10_000
+"""What the quota of a FIFO topic's subscriptions may be raised to."""
 PROTOCOLS_OF_LARGE = frozenset(("sqs", "lambda", "firehose"))
 
 _OWNER_ACTIONS = [
@@ -86,6 +86,8 @@ class Counts(msgspec.Struct, frozen=True):
     deleted: int = 0
     of_attributes: int = 0
     of_bodies: int = 0
+    filters: int = 0
+    """All that have a filter policy."""
 
 
 TABLE = Table("sns.topic", Topic)
@@ -211,8 +213,10 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
             return change(topic, delivery_policy=value)
         case "ArchivePolicy" if topic.fifo:
             return change(topic, archive=archive_policies.archive(topic.archive, value))
+        case "TracingConfig" if value == "Active":
+            raise unsupported("X-Ray (the topic attribute TracingConfig with the value Active)")
         case "TracingConfig":
-            raise unsupported(f"the topic attribute {name}")
+            raise InvalidParameterException.of("TracingConfig")
     told = feedback.changed(topic.feedback, name, value, topic.account)
     if told is None:
         raise InvalidParameterException.of("AttributeName")
