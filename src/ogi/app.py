@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from ogi import connection_file, outbound, services, storage, vault
+from ogi import connection_file, mail, outbound, services, storage, vault
 from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.audit import KINDS, Trail
@@ -242,6 +242,10 @@ def _check(settings: Settings) -> None:
         )
     if settings.audit not in KINDS:
         raise StartError(f"--audit is one of {', '.join(KINDS)}, not {settings.audit!r}.")
+    try:
+        mail.check(settings)
+    except mail.BadMailSettings as error:
+        raise StartError(str(error)) from error
     if not (settings.account.isdigit() and len(settings.account) == 12):
         raise StartError(f"An account is twelve digits, not {settings.account!r}.")
     if settings.tls_generated and settings.tls_certificate is not None:

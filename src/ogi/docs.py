@@ -12,6 +12,7 @@ from typing import Any
 import botocore
 
 from ogi import services
+from ogi.services.sns import service as sns
 from ogi.settings import Settings
 from ogi.wire import coverage
 
@@ -24,7 +25,7 @@ def coverage_page() -> str:
         name: {operation.name: operation.unsupported for operation in service.operations.values()}
         for name, service in services.load().items()
     }
-    return coverage.page(registered, botocore.__version__)
+    return coverage.page(registered, botocore.__version__, {"sns": sns.REMARK})
 
 
 def settings_page() -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 
-def knob(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+def knob(default: Any, help: str, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"help": help})
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,29 @@ class Settings:
         " filters.",
     )
     sns_http_s_max: float = knob(15.0, "Seconds in which an HTTP/S subscriber must answer.")
+    smtp_host: str = knob(
+        "", "SMTP server for mails to subscribers; empty: mails are kept in the outbox."
+    )
+    smtp_port: int = knob(587, "Port of the SMTP server.")
+    smtp_security: str = knob(
+        "starttls", "`starttls` (587), `tls` from the first byte (465), or `none`."
+    )
+    smtp_user: str = knob("", "User to log in as at the SMTP server; empty: no login.")
+    smtp_password: str = knob(
+        "", "The user's password; given by the environment variable OGI_SMTP_PASSWORD.", secret=True
+    )
+    smtp_password_file: Path | None = knob(
+        None, "File with the user's password; it is read anew for every mail."
+    )
+    smtp_from: str = knob("", "Address that mails come from; needed with an SMTP server.")
+    smtp_ca: Path | None = knob(
+        None, "PEM file of the authorities that sign the SMTP server's certificate."
+    )
+    smtp_s_max: float = knob(30.0, "Seconds in which the SMTP server must have taken a mail.")
+    links: str = knob("", "Base URL of the links in mails, where it is not the endpoint.")
+    sms_sandbox: bool = knob(
+        False, "Accounts are in the SMS sandbox: only numbers that were verified get messages."
+    )
     oidc_networks: str = knob(
         "",
         "Networks where issuers of web identity tokens may be: 10.0.0.0/8,...; empty: all but"

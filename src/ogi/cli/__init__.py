@@ -10,6 +10,7 @@ from ogi.cli.demo import demo
 from ogi.cli.env import env
 from ogi.cli.explain import explain
 from ogi.cli.logs import logs
+from ogi.cli.outbox import outbox
 from ogi.cli.serve import serve
 from ogi.cli.status import status
 
@@ -38,4 +39,5 @@ main.add_command(ca)
 main.add_command(demo)
 main.add_command(logs)
 main.add_command(explain)
+main.add_command(outbox)
 main.add_command(status)

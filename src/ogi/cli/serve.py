@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 from dataclasses import fields
@@ -15,6 +16,7 @@ import click
 import uvloop
 
 from ogi.cli.lines import Lines
+from ogi.mail import SECURITIES
 from ogi.settings import Settings
 
 SWITCH_S = 0.0005
@@ -65,6 +67,19 @@ def _path(**rest: Any) -> click.Path:
               show_default=True, help=_HELP["audit_bytes_max"])  # fmt: skip
 @click.option("--audit-files-max", type=click.IntRange(min=1), default=8, show_default=True,
               help=_HELP["audit_files_max"])  # fmt: skip
+@click.option("--smtp-host", metavar="HOST", default="", help=_HELP["smtp_host"])
+@click.option("--smtp-port", default=587, show_default=True, help=_HELP["smtp_port"])
+@click.option(
+    "--smtp-security", type=click.Choice(SECURITIES), default="starttls", show_default=True,
+    help=_HELP["smtp_security"],
+)  # fmt: skip
+@click.option("--smtp-user", metavar="NAME", default="", help=_HELP["smtp_user"])
+@click.option("--smtp-password-file", type=_path(exists=True, dir_okay=False),
+              help=_HELP["smtp_password_file"])  # fmt: skip
+@click.option("--smtp-from", metavar="ADDRESS", default="", help=_HELP["smtp_from"])
+@click.option("--smtp-ca", type=_path(exists=True, dir_okay=False), help=_HELP["smtp_ca"])
+@click.option("--links", metavar="URL", default="", help=_HELP["links"])
+@click.option("--sms-sandbox", is_flag=True, help=_HELP["sms_sandbox"])
 @click.option("--log-level", default="WARNING", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def serve(log_level: str, **options: Any) -> None:
@@ -78,6 +93,8 @@ def serve(log_level: str, **options: Any) -> None:
     logging.basicConfig(level=log_level, handlers=[events])
     if options["credentials"] and ":" not in options["credentials"]:
         raise click.BadParameter("give KEY:SECRET, e.g. test:test", param_hint="--credentials")
+    # Taken out of the environment, which the processes that run functions may inherit.
+    options["smtp_password"] = os.environ.pop("OGI_SMTP_PASSWORD", "")
     sys.setswitchinterval(SWITCH_S)
     code = uvloop.run(_run(Settings(**options)))
     raise SystemExit(code)

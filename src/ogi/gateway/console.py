@@ -7,7 +7,6 @@ to who signs his request and is allowed to know (`explaining`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -17,7 +16,7 @@ from ogi import __version__
 from ogi.errors import AwsError
 from ogi.gateway import explaining
 from ogi.http import Request, Response
-from ogi.service import Ports
+from ogi.service import Page, Ports
 
 TRACES_MAX = 100
 """Traces in one answer."""
@@ -25,6 +24,8 @@ TRACES_MAX = 100
 
 async def answer(ports: Ports, request: Request) -> Response:
     page = _PAGES.get((request.method, request.path))
+    if page is None and (served := _of_service(ports, request.path)) is not None:
+        return await served(ports, request)
     if page is None:
         return _json(404, {"message": f"There is no {request.method} {request.path} here."})
     if page not in (_health, _explain) and (
@@ -33,6 +34,14 @@ async def answer(ports: Ports, request: Request) -> Response:
         # A browser's page of another origin on this machine is not this machine's user.
         return _json(403, {"message": "Ask from the machine that Ogi runs on."})
     return await page(ports, request)
+
+
+def _of_service(ports: Ports, path: str) -> Page | None:
+    """A page of a service that stands beside ours; it decides itself whom it answers."""
+    for service in ports.services.values():
+        if path in service.pages:
+            return service.pages[path]
+    return None
 
 
 async def _health(ports: Ports, request: Request) -> Response:
@@ -98,7 +107,7 @@ def _json(status: int, body: Any) -> Response:
     )
 
 
-_PAGES: dict[tuple[str, str], Callable[[Ports, Request], Awaitable[Response]]] = {
+_PAGES: dict[tuple[str, str], Page] = {
     ("GET", "/_ogi/health"): _health,
     ("GET", "/_ogi/status"): _status,
     ("GET", "/_ogi/traces"): _traces,

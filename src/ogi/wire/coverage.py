@@ -37,14 +37,20 @@ class _Row(msgspec.Struct, frozen=True):
     deprecated: bool
 
 
-def page(services: Mapping[str, Registered], version: str) -> str:
-    """The page in Markdown. services: by botocore's names; those that are absent have nothing."""
+def page(
+    services: Mapping[str, Registered], version: str, remarks: Mapping[str, str] | None = None
+) -> str:
+    """The page in Markdown. services: by botocore's names; those that are absent have nothing.
+
+    remarks: by the same names, what is said of a service above its table.
+    """
     names = [service.name for service in SERVICES]
     for unknown in sorted(set(services) - set(names)):
         raise CoverageError(f"{unknown} is not in ogi.wire.routing.SERVICES")
     tables = {name: _rows(load(name), services.get(name, {})) for name in names}
     parts = [_HEAD.format(version=version), _totals(tables)]
-    parts += (_table(load(name), rows) for name, rows in tables.items())
+    told = remarks or {}
+    parts += (_table(load(name), rows, told.get(name, "")) for name, rows in tables.items())
     return "\n".join(parts)
 
 
@@ -97,7 +103,7 @@ def _counts(rows: list[_Row]) -> tuple[int, int]:
     return len(supported), sum(not row.refused for row in supported)
 
 
-def _table(model: Model, rows: list[_Row]) -> str:
+def _table(model: Model, rows: list[_Row], remark: str) -> str:
     supported, _ = _counts(rows)
     lines = [
         f"## {model.service}",
@@ -105,6 +111,7 @@ def _table(model: Model, rows: list[_Row]) -> str:
         f"{model.metadata.service_full_name}: {supported} of {len(rows)} operations, over "
         f"{_spoken(model)}.",
         "",
+        *([remark, ""] if remark else []),
         "| operation | supported | members refused |",
         "|---|:---:|---|",
     ]

@@ -17,7 +17,7 @@ from ogi.services.sns.subscriptions import DEPARTED, Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Transaction
 
-TOLD = frozenset(("http", "https"))
+TOLD = frozenset(("http", "https", "email", "email-json"))
 """Protocols whose endpoints hear of it."""
 
 

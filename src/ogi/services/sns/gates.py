@@ -33,10 +33,12 @@ class Gates:
         self._next: dict[str, float] = {}
 
     @contextmanager
-    def enter(self, name: str, now: float, per_second: int | None) -> Iterator[None]:
+    def enter(
+        self, name: str, now: float, per_second: int | None, each_max: int = EACH_MAX
+    ) -> Iterator[None]:
         """Be counted among the postings to `name`; raises Busy if it may not be now."""
         inside = self._inside.get(name, 0)
-        if inside >= EACH_MAX or self._all >= ALL_MAX:
+        if inside >= each_max or self._all >= ALL_MAX:
             raise Busy(str(WAIT_S))
         if per_second is not None:
             self._take_turn(name, now, per_second)

@@ -1,5 +1,5 @@
-"""Postings: copies that leave the store, to HTTP/S endpoints and functions, tried again until the
-delivery policy is exhausted.
+"""Postings: copies that leave the store, to HTTP/S endpoints, functions and mailboxes, tried again
+until the delivery policy is exhausted.
 
 Law: what waits to be posted is ciphertext, as it was published; each attempt opens it anew.
 docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html#http-header
@@ -38,6 +38,14 @@ from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction
 
 _HTTP = "post_to_endpoint"
+_DUTIES = {
+    "lambda": "invoke_function",
+    "email": "send_mail",
+    "email-json": "send_mail",
+    "sms": "keep_copy",
+    "application": "keep_copy",
+}
+"""Who brings a message to a subscriber of a protocol; the others are HTTP/S endpoints."""
 AGENT = "Amazon Simple Notification Service Agent"
 RAW_TYPE = "text/plain; charset=UTF-8"
 
@@ -60,8 +68,7 @@ def owe(
     }  # fmt: skip
     if notice is not None:
         request["Notice"] = notice
-    duty = "invoke_function" if subscription.protocol == "lambda" else _HTTP
-    _post(tx, call, topic.home, duty, request, 0.0, 0)
+    _post(tx, call, topic.home, _duty(subscription), request, 0.0, 0)
 
 
 def post_confirmation(
@@ -73,7 +80,11 @@ def post_confirmation(
         "MessageId": call.new_id(),
         "Asked": call.now,
     }
-    _post(tx, call, topic.control, _HTTP, request, 0.0, 0)
+    _post(tx, call, topic.control, _duty(subscription), request, 0.0, 0)
+
+
+def _duty(subscription: Subscription) -> str:
+    return _DUTIES.get(subscription.protocol, _HTTP)
 
 
 def post_departure(tx: Transaction, call: Call, topic: Topic, left: Subscription) -> None:
@@ -85,7 +96,7 @@ def post_departure(tx: Transaction, call: Call, topic: Topic, left: Subscription
         "Asked": call.now,
         "Departed": True,
     }
-    _post(tx, call, topic.control, _HTTP, request, 0.0, 0)
+    _post(tx, call, topic.control, _duty(left), request, 0.0, 0)
 
 
 def _post(
@@ -105,10 +116,10 @@ async def post_to_endpoint(call: Call, request: Fields) -> Fields:
 
     def prepare(tx: Reader) -> tuple[Subscription, delivery_policies.Policy, list[tuple[str, str]],
                                      bytes] | None:  # fmt: skip
-        found = _found(tx, request)
-        if found is None:
+        known = found(tx, request)
+        if known is None:
             return None
-        topic, subscription = found
+        topic, subscription = known
         policy = delivery_policies.of(topic.delivery_policy, subscription.delivery_policy)
         if "Sealed" not in request:
             return subscription, policy, *_confirmation(tx, call, topic, subscription, request)
@@ -133,10 +144,10 @@ async def invoke_function(call: Call, request: Fields) -> Fields:
     """One asynchronous invocation, as the topic; raises Lambda's refusal."""
 
     def prepare(tx: Reader) -> tuple[Topic, Subscription, bytes] | None:
-        found = _found(tx, request)
-        if found is None:
+        known = found(tx, request)
+        if known is None:
             return None
-        topic, subscription = found
+        topic, subscription = known
         content = contents.open_(tx, call, topic, request["Sealed"])
         event = Envelopes(tx, call, topic, content).for_function(subscription)
         return topic, subscription, event
@@ -172,14 +183,15 @@ async def _succeeded(call: Call, request: Fields, status: int, response: str) ->
     await call.transact(body, Home(request["TopicArn"]))
 
 
-def _found(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
+def found(tx: Reader, request: Fields) -> tuple[Topic, Subscription] | None:
+    """Whom a delivery is for, as they are now; None if either is gone."""
     topic = topics.look(tx, request["TopicArn"])
     if topic is None:
         return None
     id = request["SubscriptionArn"].rpartition(":")[2]
     table = subscriptions.DEPARTED if "Departed" in request else subscriptions.TABLE
-    found = table.get(tx, topic.control, topic.name, id)
-    return None if found is None or found.epoch != topic.epoch else (topic, found)
+    known = table.get(tx, topic.control, topic.name, id)
+    return None if known is None or known.epoch != topic.epoch else (topic, known)
 
 
 def _notification(
@@ -231,10 +243,10 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
     """An attempt failed: owe the next one, or give the message up."""
     request, attempt = report["request"], report["attempt"]
     home, duty = Home(report["reference"]["Home"]), report["reference"]["Duty"]
-    found = _found(tx, request)
-    if found is None:
+    known = found(tx, request)
+    if known is None:
         return {}
-    topic, subscription = found
+    topic, subscription = known
     if report["code"] == Busy.__name__:
         _post(tx, call, home, duty, request, float(report["message"]), attempt)
         return {}
@@ -265,4 +277,6 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
 def _phases(topic: Topic, subscription: Subscription) -> Phases:
     if subscription.protocol == "lambda":
         return retries.MANAGED
+    if subscription.protocol in _DUTIES:
+        return retries.CUSTOMERS
     return delivery_policies.of(topic.delivery_policy, subscription.delivery_policy).phases

@@ -62,3 +62,6 @@ _THROTTLED = frozenset((
 
 MANAGED = Phases(3, 2, 10, 100_000, 1.0, 20.0, "exponential")
 """SQS, Lambda: 100,015 times over 23 days."""
+
+CUSTOMERS = Phases(0, 2, 10, 38, 10.0, 600.0, "exponential")
+"""E-mail, SMS and mobile push: 50 times over 6 hours."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from ogi import arn as arns
@@ -24,7 +26,13 @@ from ogi.storage import Transaction
 PROTOCOLS = frozenset(
     ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
 )
-SUPPORTED = frozenset(("sqs", "lambda", "http", "https"))
+SUPPORTED = PROTOCOLS - {"sms", "application", "firehose"}
+ADDRESS_CHARS_MAX = 254
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+)
+"""One mailbox, without quotes, comments or a display name."""
 
 
 def subscribe(
@@ -81,7 +89,7 @@ def _must_confirm(call: Call, protocol: str, endpoint: str) -> bool:
     """Endpoints that nobody here owns, and another account's queues (the action's page)."""
     if protocol == "sqs":
         return endpoint.split(":")[4] != call.principal.account
-    return protocol in ("http", "https")
+    return protocol in ("http", "https", "email", "email-json")
 
 
 def _check(call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
@@ -95,6 +103,10 @@ def _check(call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
         raise unsupported(f"the protocol {protocol} of sns:Subscribe")
     if protocol in ("http", "https"):
         _check_url(call, protocol, endpoint)
+        return
+    if protocol in ("email", "email-json"):
+        if len(endpoint) > ADDRESS_CHARS_MAX or not _ADDRESS.fullmatch(endpoint):
+            raise InvalidParameterException.of("Email address")
         return
     found = arns.parse(endpoint)
     if protocol == "sqs":

@@ -1,0 +1,116 @@
+"""Mailboxes as users and operators meet them: a real SMTP server, and none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.conftest import Server, eventually, start
+from tests.smtp import Mailbox, serving
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def _mailbox() -> Iterator[Mailbox]:
+    """An SMTP server in a thread of its own."""
+    found: list[Any] = []
+    ready = threading.Event()
+
+    async def serve() -> None:
+        end = asyncio.Event()
+        async with serving() as mailbox:
+            found.extend((mailbox, end, asyncio.get_running_loop()))
+            ready.set()
+            await end.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    ready.wait()
+    mailbox, end, loop = found
+    try:
+        yield mailbox
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join()
+
+
+def _follow(text: str) -> bytes:
+    """What the link of a mail answers; nobody signs it."""
+    link = next(line for line in text.splitlines() if line.startswith("http"))
+    with urllib.request.urlopen(link) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+def test_a_mailbox_confirms_gets_its_mail_also_after_a_crash_and_unsubscribes(
+    tmp_path: Path,
+) -> None:
+    with _mailbox() as mailbox:
+        options = [
+            "--data", str(tmp_path / "data"), "--credentials", "test:test",
+            "--smtp-host", "127.0.0.1", "--smtp-port", str(mailbox.port),
+            "--smtp-security", "none", "--smtp-from", "no-reply@ogi.test",
+        ]  # fmt: skip
+        server = start(tmp_path, *options)
+        sns = server.client("sns")
+        topic = sns.create_topic(Name="news")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="jane@example.com")
+        (asked,) = eventually(mailbox.texts)
+        assert b"<SubscriptionArn>" + topic.encode() in _follow(asked)
+        sns.publish(TopicArn=topic, Message="hello", Subject="greeting")
+        eventually(lambda: len(mailbox.mails) == 2)
+        assert mailbox.mails[1]["Subject"] == "greeting"
+        # A crash while the mail server does not answer: the mail is made again after the start.
+        mailbox.answers = ["hang"]
+        attempts = mailbox.attempts
+        sns.publish(TopicArn=topic, Message="still here")
+        eventually(lambda: mailbox.attempts > attempts)
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.stop()
+        mailbox.answers = ["250 OK"]
+        server = start(tmp_path, *options, "--port", server.endpoint.rpartition(":")[2])
+        eventually(lambda: len(mailbox.mails) == 3)
+        last = mailbox.texts()[2]
+        assert last.startswith("still here\n\n--\n")
+        assert b"UnsubscribeResponse" in _follow(last)
+        assert server.client("sns").list_subscriptions()["Subscriptions"] == []
+        assert server.stop() == 0, server.log.read_text()
+
+
+def _outbox(server: Server, recipient: str, *options: str) -> list[dict[str, Any]]:
+    """What `ogi outbox` prints for a recipient."""
+    told = subprocess.run(
+        [sys.executable, "-m", "ogi", "outbox", "--json", *options],
+        env=server.environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = [json.loads(line) for line in told.stdout.splitlines()]
+    return [message for message in found if message["to"] == recipient]
+
+
+def test_without_a_mail_server_the_outbox_has_mails_and_links(server: Server, name: str) -> None:
+    sns = server.client("sns")
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    address = f"{name}@example.com"
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
+    (asked,) = eventually(lambda: _outbox(server, address))
+    _follow(asked["text"])
+    sns.publish(TopicArn=topic, Message="hello")
+    _, got = eventually(lambda: (m := _outbox(server, address))[1:] and m)
+    assert got["text"].startswith("hello") and got["subject"] == "AWS Notification Message"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server.endpoint}/_ogi/outbox")
+    with refused.value as answer:
+        assert answer.code == 403 and b"sign the request" in answer.read()
