@@ -49,6 +49,10 @@ async def prove(ports: Ports, claim: Claim, body: Body, now: float) -> Proved:
     except credentials.BadCredentials:
         raise claim.family.invalid_token() from None
     claim.verify(identity.secret)
+    if token is not None and claim.service == "iam" and identity.principal.kind != "role":
+        # IAM takes the sessions of users (GetSessionToken) only with MFA, which does not exist
+        # here, and those of federated users never (API references of the two).
+        raise claim.family.invalid_token()
     if not ports.uses.are_known(claim.access_key, claim.service, claim.region, now):
         _note(ports, claim, identity.principal, now)
     return Proved(identity.principal, identity.context, claim.body(identity.secret, body))

@@ -245,6 +245,65 @@ async def test_tags_and_a_source_identity_need_permission_of_their_own(world: Wo
     assert "sts:SetSourceIdentity" in said
 
 
+async def test_a_source_identity_stays_along_a_chain(world: World) -> None:
+    bob = await user(world, policy())
+    setting = trust({"AWS": ACCOUNT}, ["sts:AssumeRole", "sts:SetSourceIdentity"])
+    await role(world, setting, policy())
+    for name, document in (("r2", setting), ("r3", trust({"AWS": ACCOUNT}))):
+        await role(world, document, name=name)
+    first = await assume(world, bob, SourceIdentity="bob")
+    second = f"arn:aws:iam::{ACCOUNT}:role/r2"
+    chained = await assume(world, first, second)
+    assert chained.context["aws:SourceIdentity"] == "bob"
+    await assume(world, first, second, SourceIdentity="bob")
+    said = await refused(AccessDenied, assume(world, first, second, SourceIdentity="eve"))
+    assert "cannot be changed" in said
+    said = await refused(AccessDenied, assume(world, first, f"arn:aws:iam::{ACCOUNT}:role/r3"))
+    assert "sts:SetSourceIdentity" in said
+
+
+async def test_transitive_tags_are_given_and_need_permission_along_the_chain(
+    world: World,
+) -> None:
+    bob = await user(world, policy())
+    await role(world, trust({"AWS": ACCOUNT}, ["sts:AssumeRole", "sts:TagSession"]), policy())
+    await role(world, trust({"AWS": ACCOUNT}), name="r2")
+    await refused(ValidationError, assume(world, bob, TransitiveTagKeys=["team"]))
+    tags = {"Tags": [{"Key": "team", "Value": "a"}], "TransitiveTagKeys": ["team"]}
+    first = await assume(world, bob, **tags)
+    said = await refused(AccessDenied, assume(world, first, f"arn:aws:iam::{ACCOUNT}:role/r2"))
+    assert "sts:TagSession" in said
+
+
+async def test_a_session_takes_ten_managed_policies(world: World) -> None:
+    bob = await user(world, policy())
+    await role(world, trust({"AWS": ACCOUNT}), policy())
+    arns = [{"arn": "arn:aws:iam::aws:policy/IAMReadOnlyAccess"}] * 11
+    await refused(ValidationError, assume(world, bob, PolicyArns=arns))
+    session = await assume(world, bob, PolicyArns=arns[:10])
+    await world.call_as(session, "iam", "ListUsers")
+    await refused(IamDenied, world.call_as(session, "iam", "CreateUser", UserName="eve"))
+
+
+async def test_sessions_of_users_and_federated_users_ask_sts_for_little(world: World) -> None:
+    """API_GetSessionToken.html, API_GetFederationToken.html: "Permissions"."""
+    bob = await user(world, policy())
+    await role(world, trust({"AWS": ACCOUNT}))
+    made = (await world.call_as(bob, "sts", "GetSessionToken"))["Credentials"]
+    session = await identified(world, made["AccessKeyId"], made["SessionToken"])
+    made = (await world.call_as(bob, "sts", "GetFederationToken", Name="web", Policy=policy()))[
+        "Credentials"
+    ]
+    federated = await identified(world, made["AccessKeyId"], made["SessionToken"])
+    key = "AKIAIOSFODNN7EXAMPLE"
+    for call in (session, federated):
+        await world.call_as(call, "sts", "GetCallerIdentity")
+        await refused(AccessDenied, world.call_as(call, "sts", "GetAccessKeyInfo", AccessKeyId=key))
+        await refused(AccessDenied, world.call_as(call, "sts", "GetFederationToken", Name="x"))
+    await assume(world, session)
+    await refused(AccessDenied, assume(world, federated))
+
+
 async def test_the_trust_policy_sees_what_the_session_will_be(world: World) -> None:
     bob = await user(world, policy())
     condition = {"StringEquals": {"sts:RoleSessionName": "${aws:username}"}}

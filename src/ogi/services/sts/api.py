@@ -58,8 +58,17 @@ def _assume_keys(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
 
 
 def _source_identity(call: Call, request: Fields) -> str:
-    found: str = request.get("SourceIdentity") or call.context.get("aws:SourceIdentity", "")
-    return found
+    """ "The value that is set cannot be changed during the role session", nor along a chain.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html
+    """
+    held: str = call.context.get("aws:SourceIdentity", "")
+    asked: str = request.get("SourceIdentity", held)
+    if held and asked != held:
+        raise AccessDenied(
+            "The source identity of the calling session cannot be changed by the request."
+        )
+    return asked
 
 
 @SERVICE.operation(
@@ -73,7 +82,8 @@ def assume_role(tx: Reader, call: Call, request: Fields) -> Fields:
     if call.principal.kind == "root":
         raise AccessDenied("Roles may not be assumed by root accounts.")
     role = sessions.role_at(tx, arn)
-    if role is None:
+    # "You cannot call any STS operations except GetCallerIdentity" (API_GetFederationToken.html)
+    if role is None or call.principal.kind == "federated":
         # Who may assume roles does not learn which ones exist.
         raise AccessDenied(
             f"User: {call.principal.arn} is not authorized to perform: sts:AssumeRole "
@@ -105,6 +115,10 @@ def _session_tags(call: Call, request: Fields, role: Role) -> tuple[dict[str, st
     """The session's tags: those of the chain that are transitive, then the request's."""
     tags = tags_of(request)
     transitive = list(request.get("TransitiveTagKeys", []))
+    if not {key.lower() for key in transitive} <= {key.lower() for key in tags}:
+        raise ValidationError(
+            "The specified transitive tag key must be included in the requested tags."
+        )
     inherited = list(call.context.get(TRANSITIVE, []))
     held = dict(call.principal.tags)
     for key in inherited:
@@ -119,11 +133,12 @@ def _session_tags(call: Call, request: Fields, role: Role) -> tuple[dict[str, st
 
 
 def _may_set(tx: Reader, call: Call, role: Role, request: Fields, tags: dict[str, str]) -> None:
-    """Tags need sts:TagSession, a source identity sts:SetSourceIdentity, from both policies."""
+    """Tags need sts:TagSession, a source identity sts:SetSourceIdentity, from both policies;
+    those that come with the chain do, too."""
     actions = []
-    if request.get("Tags"):
+    if tags:
         actions.append("sts:TagSession")
-    if "SourceIdentity" in request:
+    if _source_identity(call, request):
         actions.append("sts:SetSourceIdentity")
     if actions:
         context = {**call.context, **_assume_keys(tx, call, request)}
@@ -189,6 +204,16 @@ def _long_term(call: Call, operation: str) -> Principal:
     return caller
 
 
+def check_session(call: Call, operation: str) -> None:
+    """Sessions of users call "any STS API except AssumeRole or GetCallerIdentity" in vain.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
+    """
+    limited = call.principal.kind in ("user", "root") and "aws:TokenIssueTime" in call.context
+    if limited or call.principal.kind == "federated":
+        raise AccessDenied(f"Cannot call {operation} with session credentials")
+
+
 def _user_duration_s(caller: Principal) -> int:
     return ROOT_S_MAX if caller.kind == "root" else USER_S_DEFAULT
 
@@ -199,6 +224,7 @@ def _user_duration_s(caller: Principal) -> int:
 @SERVICE.operation(reads=True)
 def get_access_key_info(tx: Reader, call: Call, request: Fields) -> Fields:
     """The account that a key belongs to, whether or not it is active."""
+    check_session(call, "GetAccessKeyInfo")
     key_id = request["AccessKeyId"]
     row = identities.KEYS.get(tx, CONTROL, key_id)
     if row is not None:

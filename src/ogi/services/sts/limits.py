@@ -24,6 +24,7 @@ CHAINED_S_MAX = 3600
 """Of a role that was assumed by a role."""
 POLICY_CHARACTERS_MAX = 2048
 """Of all session policies and ARNs together, as their plain text (quotas page of IAM)."""
+POLICY_ARNS_MAX = 10
 TAGS_MAX = 50
 _TAG_KEY = re.compile(r"[\w .:/=+@-]{1,128}")
 _TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
@@ -56,7 +57,10 @@ def session_policies(tx: Reader, account: str, request: Fields) -> tuple[str, ..
         except policy.PolicySyntax as error:
             raise MalformedPolicyDocumentException(str(error)) from None
         found.append(request["Policy"])
-    for entry in request.get("PolicyArns", []):
+    arns = request.get("PolicyArns", [])
+    if len(arns) > POLICY_ARNS_MAX:
+        raise ValidationError(f"A session has at most {POLICY_ARNS_MAX} managed session policies.")
+    for entry in arns:
         arn = entry.get("arn", "")
         if grants.document_of(tx, arn) is None or identities.account_in(arn) not in (
             "aws", account,
