@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -333,7 +334,7 @@ def test_a_role_s_session_says_whose_it_is_and_who_works_as_it() -> None:
 
 def test_large_parameters_are_left_out_and_said_so() -> None:
     made = record("kms", "CreateKey", {"Policy": "x" * 200_000})
-    assert made["requestParameters"] == {"omitted": True}
+    assert json.loads(records.line(made))["requestParameters"] == {"omitted": True}
 
 
 def test_what_proves_nothing_is_recorded_as_unknown() -> None:

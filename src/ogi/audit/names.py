@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from ogi.wire import models
@@ -99,12 +98,10 @@ def is_data(service: str, operation: str) -> bool:
     return operation in DATA.get(service, ())
 
 
-@cache
 def is_read(service: str, operation: str) -> bool:
     return operation.startswith(_READS) or operation in _READ_ONLY.get(service, ())
 
 
-@cache
 def event(service: str, operation: str) -> str:
     """The event's name: the operation's, but for some of S3's and most of Lambda's.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,6 +23,7 @@ from ogi.service import Call
 VERSION = "1.11"
 ELEMENTS_BYTES_MAX = 100 * 1024
 """Of `requestParameters` and of `responseElements`: larger ones are left out (the page above)."""
+FRAMES_MAX = 1024
 TEXT_MAX = 1024
 """Characters of an agent, an error's code and its message (the page above)."""
 
@@ -86,14 +87,13 @@ def of(
     error: AwsError | None,
 ) -> Record:
     """The record of one request; `operation` is '' where it came to none."""
-    reads = bool(operation) and names.is_read(service, operation)
-    data = names.is_data(service, operation)
+    frame = _frame(service, operation)
     record: Record = {
         "eventVersion": VERSION,
         "userIdentity": requester.identity,
         "eventTime": _iso(int(at)),
-        "eventSource": names.source(service),
-        "eventName": names.event(service, operation) if operation else "Unknown",
+        "eventSource": frame.source,
+        "eventName": frame.event,
         "awsRegion": region,
         "sourceIPAddress": requester.address,
         "userAgent": requester.agent,
@@ -102,22 +102,21 @@ def of(
         record["errorCode"] = (error.code or error.shape)[:TEXT_MAX]
         record["errorMessage"] = error.message[:TEXT_MAX]
     record["requestParameters"] = _parameters(service, operation, requester, asked)
-    shows = not reads or operation in names.ANSWERED.get(service, ())
     record["responseElements"] = (
-        _bounded(elements.answered(service, operation, result)) if shows and result else None
+        elements.answered(service, operation, result) if frame.shows and result else None
     )
     if requester.extra:
         record["additionalEventData"] = requester.extra
     record["requestID"] = request_id
     record["eventID"] = event_id
-    record["readOnly"] = reads
+    record["readOnly"] = frame.reads
     found = names.resources(service, region, account, asked, result or {}) if operation else []
     if found:
         record["resources"] = found
     record["eventType"] = "AwsApiCall"
-    record["managementEvent"] = not data
+    record["managementEvent"] = not frame.data
     record["recipientAccountId"] = account
-    record["eventCategory"] = "Data" if data else "Management"
+    record["eventCategory"] = "Data" if frame.data else "Management"
     if requester.tls is not None:
         record["tlsDetails"] = {
             "tlsVersion": requester.tls.version,
@@ -165,14 +164,42 @@ def _parameters(
         # "always includes the encryptionAlgorithm ... even if [it] wasn't specified":
         # docs.aws.amazon.com/kms/latest/developerguide/ct-decrypt.html
         shown = {"encryptionAlgorithm": "SYMMETRIC_DEFAULT", **(shown or {})}
-    return _bounded(shown)
+    return shown
 
 
-def _bounded(shown: dict[str, Any] | None) -> dict[str, Any] | None:
-    """As it is, or, if it is too large, that it was left out."""
-    if shown is None or len(encode(shown)) <= ELEMENTS_BYTES_MAX:
-        return shown
-    return {"omitted": True}
+class _Frame(NamedTuple):
+    """What is the same in all records of an operation."""
+
+    source: str
+    event: str
+    reads: bool
+    data: bool
+    shows: bool
+    """Its response elements are recorded."""
+
+
+@lru_cache(maxsize=FRAMES_MAX)
+def _frame(service: str, operation: str) -> _Frame:
+    """Of an operation that Ogi has; '' of one that was not understood."""
+    reads = bool(operation) and names.is_read(service, operation)
+    return _Frame(
+        names.source(service),
+        names.event(service, operation) if operation else "Unknown",
+        reads,
+        names.is_data(service, operation),
+        not reads or operation in names.ANSWERED.get(service, ()),
+    )
+
+
+def line(record: Record) -> bytes:
+    """The record as a line, without its end; elements that are too large are left out."""
+    encoded = encode(record)
+    if len(encoded) <= ELEMENTS_BYTES_MAX:
+        return encoded
+    for part in ("requestParameters", "responseElements"):
+        if record[part] is not None and len(encode(record[part])) > ELEMENTS_BYTES_MAX:
+            record = {**record, part: {"omitted": True}}
+    return encode(record)
 
 
 def _signed(request: Request, claim: Claim | None, tls: Tls | None) -> dict[str, str]:

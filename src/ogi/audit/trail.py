@@ -29,8 +29,6 @@ LINGER_S = 0.05
 """How long a record waits for others."""
 PENDING_BYTES_MAX = 16 * 1024 * 1024
 """Records in memory; what does not fit is dropped and counted in the log."""
-RECORD_BYTES_MAX = 256 * 1024
-"""CloudTrail's limit for one event; its elements are left out if it is longer."""
 STRANGERS_PER_S_MAX = 20
 """Records a second of requests that prove nothing: a stranger must not push out what others did."""
 STREAMS_MAX = 64
@@ -68,7 +66,8 @@ class Trail:
         self._file = RotatingFile(
             settings.data / "audit", settings.audit_bytes_max, settings.audit_files_max
         )
-        self._pending: list[tuple[Line, str]] = []
+        self._pending: list[tuple[bytes, float, str, str]] = []
+        """Line, time, account, region."""
         self._bytes = self._lost = 0
         self._there = asyncio.Event()
         self._identities: dict[Any, identities.Identity] = {}
@@ -163,15 +162,11 @@ class Trail:
             log.exception("no record of a request", extra={"request_id": request_id})
 
     def _add(self, record: Record, at: float) -> None:
-        line = records.encode(record)
-        if len(line) > RECORD_BYTES_MAX:
-            cut = {"requestParameters": {"omitted": True}, "responseElements": {"omitted": True}}
-            line = records.encode({**record, **cut})
+        line = records.line(record)
         if self._bytes + len(line) > PENDING_BYTES_MAX:
             self._lost += 1
             return
-        stream = f"{record['recipientAccountId']}_CloudTrail_{record['awsRegion']}"
-        self._pending.append((Line(int(at * 1000), line.decode()), stream))
+        self._pending.append((line, at, record["recipientAccountId"], record["awsRegion"]))
         self._bytes += len(line)
         self._there.set()
 
@@ -218,7 +213,7 @@ class Trail:
         if not self._pending:
             return False
         batch = self._pending[:]
-        lines = [line.text.encode() for line, _ in batch]
+        lines = [line for line, *_ in batch]
         written = await asyncio.to_thread(self._file.append, lines)
         self._ship(batch[:written])
         del self._pending[:written]
@@ -242,7 +237,7 @@ class Trail:
         self._streams.clear()
         self._file.clear()
 
-    def _ship(self, batch: list[tuple[Line, str]]) -> None:
+    def _ship(self, batch: list[tuple[bytes, float, str, str]]) -> None:
         """To Logs, where each account and region has a stream, as CloudTrail's trails have.
 
         https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html
@@ -250,10 +245,11 @@ class Trail:
         if not self._settings.audit_log_group or self._ports is None:
             return
         of_stream: dict[str, list[Line]] = {}
-        for line, stream in batch:
+        for line, at, account, region in batch:
+            stream = f"{account}_CloudTrail_{region}"
             if stream not in self._streams and len(self._streams) >= STREAMS_MAX:
                 stream = next(iter(self._streams))
-            of_stream.setdefault(stream, []).append(line)
+            of_stream.setdefault(stream, []).append(Line(int(at * 1000), line.decode()))
             if stream not in self._streams:
                 self._streams[stream] = self._shipper(stream)
         for stream, lines in of_stream.items():
