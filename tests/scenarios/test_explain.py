@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.scenarios.chains import ACCOUNT, Chain
 from tests.scenarios.conftest import REGION, Server, eventually
-from tests.scenarios.test_hops import ACCOUNT, Chain
 
 SEND = "sqs:SendMessage"
 

@@ -1,193 +1,206 @@
-"""Who must allow what, hop by hop: what is refused at once, and what is dropped and can be seen.
+"""Who must allow what, hop by hop: each way, each thing that can be wrong, and AWS's outcome.
 
-A bucket announces to an encrypted topic, which feeds an encrypted queue.
+`refused at once` is the answer to who asks. `lost`: nobody is told, as on AWS; the trace and the
+audit say it. `dead letter`: SNS does not try again what the subscriber's side forbids, and gives
+it to the subscription's dead-letter queue. `waits`: the messages stay in the queue and the poller
+tries again.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
-from botocore.exceptions import ClientError
 
-from tests.scenarios.conftest import REGION, Server, eventually
-from tests.scenarios.ways import Hop, only, way_with
+from tests.scenarios.conftest import Server
+from tests.scenarios.hop_ways import (
+    RIGHT,
+    function_made_with_a_key,
+    function_with_variables_runs,
+    log_group_gets_a_key,
+    mapping_made,
+    poller_polls,
+    role_handed_to_lambda,
+    s3_to_lambda_configured,
+    s3_to_lambda_event,
+    s3_to_sns_configured,
+    s3_to_sns_event,
+    s3_to_sqs_configured,
+    s3_to_sqs_event,
+    sns_may_send,
+    sns_to_lambda,
+    sns_to_sqs,
+    sns_to_sqs_without_dead_letters,
+    stack_as_its_role,
+    stack_as_the_caller,
+    user_publishes,
+    user_receives,
+    user_sends,
+)
+from tests.scenarios.hops import ACCOUNT, ARRIVES, Way, refused
 
-ACCOUNT = "000000000000"
-UNVALIDATED = "Unable to validate the following destination configurations"
+S3 = "AmazonS3/latest/userguide/"
+SNS = "sns/latest/dg/"
+SQS = "AWSSimpleQueueService/latest/SQSDeveloperGuide/"
+LAMBDA = "lambda/latest/dg/"
+STACKS = "AWSCloudFormation/latest/UserGuide/"
+IAM = "IAM/latest/UserGuide/"
 
+GRANT = S3 + "grant-destinations-permissions-to-s3.html"
+S3_TYPES = S3 + "notification-how-to-event-types-and-destinations.html"
+SNS_KEYS = SNS + "sns-key-management.html"
+SNS_DEAD = SNS + "sns-dead-letter-queues.html"
+SQS_KEYS = SQS + "sqs-key-management.html"
+WITH_SQS = LAMBDA + "services-sqs-configure.html"
+VARIABLES = LAMBDA + "configuration-envvars-encryption.html"
+SERVICE_ROLE = STACKS + "using-iam-servicerole.html"
+LOGS_KEYS = "AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"
+PASS_ROLE = IAM + "id_roles_use_passrole.html"
 
-@dataclass(frozen=True)
-class Chain:
-    """A bucket, a topic, a queue, all of one name, and how they are allowed to reach each other."""
-
-    server: Server
-    name: str
-
-    @property
-    def topic(self) -> str:
-        return f"arn:aws:sns:{REGION}:{ACCOUNT}:{self.name}"
-
-    @property
-    def queue(self) -> str:
-        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.name}"
-
-    @property
-    def url(self) -> str:
-        url: str = self.server.client("sqs").get_queue_url(QueueName=self.name)["QueueUrl"]
-        return url
-
-    def key(self, *services: str) -> str:
-        """A key that its account administers, and these services use."""
-        statements: list[dict[str, Any]] = [
-            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
-             "Action": "kms:*", "Resource": "*"}
-        ]  # fmt: skip
-        if services:
-            principals = [f"{service}.amazonaws.com" for service in services]
-            statements.append(
-                {"Effect": "Allow", "Principal": {"Service": principals},
-                 "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"}
-            )  # fmt: skip
-        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        made: str = self.server.client("kms").create_key(Policy=policy)["KeyMetadata"]["KeyId"]
-        return made
-
-    def make(self, topic_key: str, queue_key: str, *, open_queue: bool = True) -> None:
-        sns, sqs = self.server.client("sns"), self.server.client("sqs")
-        bucket = f"arn:aws:s3:::{self.name}"
-        sns.create_topic(
-            Name=self.name,
-            Attributes={
-                "KmsMasterKeyId": topic_key,
-                "Policy": policy("s3.amazonaws.com", "sns:Publish", self.topic, bucket),
-            },
-        )
-        attributes = {"KmsMasterKeyId": queue_key}
-        if open_queue:
-            attributes["Policy"] = policy(
-                "sns.amazonaws.com", "sqs:SendMessage", self.queue, self.topic
-            )
-        sqs.create_queue(QueueName=self.name, Attributes=attributes)
-        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=self.queue)
-        self.server.client("s3").create_bucket(
-            Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": REGION}
-        )
-
-    def announce(self) -> None:
-        self.server.client("s3").put_bucket_notification_configuration(
-            Bucket=self.name,
-            NotificationConfiguration={
-                "TopicConfigurations": [{"TopicArn": self.topic, "Events": ["s3:ObjectCreated:*"]}]
-            },
-        )
-
-    def drop(self) -> None:
-        self.server.client("s3").put_object(Bucket=self.name, Key="a.txt", Body=b"hello")
-
-    def way(self, until: str) -> list[Hop]:
-        """The way of the object that was dropped, once it has a hop of that kind."""
-
-        def look() -> list[Hop]:
-            hops = way_with(self.server, "s3.put", bucket=self.name)
-            return hops if only(hops, until) else []
-
-        found: list[Hop] = eventually(look)
-        return found
-
-    def bodies(self) -> list[str]:
-        sqs = self.server.client("sqs")
-        found = sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", ())
-        return [json.loads(message["Body"])["Message"] for message in found]
+UNVALIDATED = (
+    "refused at once: InvalidArgument: Unable to validate the following destination configurations"
+)
 
 
-def policy(service: str, action: str, resource: str, source: str) -> str:
-    statement = {
-        "Effect": "Allow", "Principal": {"Service": service}, "Action": action,
-        "Resource": resource, "Condition": {"ArnLike": {"aws:SourceArn": source}},
-    }  # fmt: skip
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+class Cell(NamedTuple):
+    hop: Callable[[Way, str], str]
+    wrong: str
+    outcome: str
+    page: str
+    """Of docs.aws.amazon.com."""
 
 
-@pytest.fixture
-def chain(server: Server, name: str) -> Chain:
-    return Chain(server, name)
+NO_RECEIVE = (
+    "refused at once: InvalidParameterValueException: The provided execution role does not have"
+    " permissions to call ReceiveMessage on SQS"
+)
+NOT_MINE = "dead letter: AccessDenied"
+
+TABLE = [
+    Cell(s3_to_sns_configured, RIGHT, "s3:TestEvent arrives", S3_TYPES),
+    Cell(s3_to_sns_configured, "topic policy", UNVALIDATED, GRANT),
+    Cell(s3_to_sns_configured, "topic policy for another bucket", UNVALIDATED, GRANT),
+    Cell(s3_to_sns_configured, "key policy", UNVALIDATED, GRANT),
+    Cell(s3_to_sns_configured, "AWS's key", UNVALIDATED, GRANT),
+    Cell(s3_to_sns_configured, "key policy for another context", UNVALIDATED, SNS_KEYS),
+    Cell(s3_to_sns_configured, "key policy for this context", "s3:TestEvent arrives", SNS_KEYS),
+    Cell(s3_to_sns_event, RIGHT, ARRIVES, S3_TYPES),
+    Cell(s3_to_sns_event, "topic policy", "lost: AuthorizationErrorException", GRANT),
+    Cell(s3_to_sns_event, "key policy", "lost: KMSAccessDeniedException", GRANT),
+    Cell(s3_to_sns_event, "disabled key", "lost: KMSDisabledException", SNS_KEYS),
+    Cell(s3_to_sqs_configured, RIGHT, "s3:TestEvent arrives", S3_TYPES),
+    Cell(s3_to_sqs_configured, "queue policy", UNVALIDATED, GRANT),
+    Cell(s3_to_sqs_configured, "queue policy for another bucket", UNVALIDATED, GRANT),
+    Cell(s3_to_sqs_configured, "key policy", UNVALIDATED, SQS_KEYS),
+    Cell(s3_to_sqs_configured, "AWS's key", UNVALIDATED, SQS_KEYS),
+    Cell(s3_to_sqs_configured, "key policy for another context", UNVALIDATED, SQS_KEYS),
+    Cell(s3_to_sqs_configured, "key policy for this context", "s3:TestEvent arrives", SQS_KEYS),
+    Cell(s3_to_sqs_event, RIGHT, ARRIVES, S3_TYPES),
+    Cell(s3_to_sqs_event, "queue policy", "lost: AccessDenied", GRANT),
+    Cell(s3_to_sqs_event, "key policy", "lost: KMS.AccessDeniedException", SQS_KEYS),
+    Cell(s3_to_lambda_configured, RIGHT, "configured", GRANT),
+    Cell(s3_to_lambda_configured, "function policy", UNVALIDATED, GRANT),
+    Cell(s3_to_lambda_configured, "function policy for another bucket", UNVALIDATED, GRANT),
+    Cell(s3_to_lambda_event, RIGHT, ARRIVES, LAMBDA + "with-s3.html"),
+    Cell(s3_to_lambda_event, "function policy", "lost: AccessDeniedException", GRANT),
+    Cell(sns_to_sqs, RIGHT, ARRIVES, SNS + "sns-sqs-as-subscriber.html"),
+    Cell(sns_to_sqs, "queue policy", NOT_MINE, SNS_DEAD),
+    Cell(sns_to_sqs, "queue policy for another topic", NOT_MINE, SNS_DEAD),
+    Cell(sns_to_sqs, "key policy", "dead letter: KMS.AccessDeniedException", SNS_DEAD),
+    Cell(sns_to_sqs, "AWS's key", "dead letter: KMS.AccessDeniedException", SNS_KEYS),
+    Cell(sns_to_sqs, "key policy for another context", "dead letter: KMS.AccessDeniedException",
+         SQS_KEYS),
+    Cell(sns_to_sqs, "key policy for this context", ARRIVES, SQS_KEYS),
+    Cell(sns_to_sqs_without_dead_letters, RIGHT, ARRIVES, SNS + "sns-sqs-as-subscriber.html"),
+    Cell(sns_to_sqs_without_dead_letters, "queue policy", "lost: AccessDenied", SNS_DEAD),
+    Cell(sns_to_sqs_without_dead_letters, "dead-letter queue's policy", "lost: AccessDenied",
+         SNS_DEAD),
+    Cell(sns_to_lambda, RIGHT, ARRIVES, SNS + "sns-lambda-as-subscriber.html"),
+    Cell(sns_to_lambda, "function policy", "dead letter: AccessDeniedException", SNS_DEAD),
+    Cell(sns_to_lambda, "function policy for another topic",
+         "dead letter: AccessDeniedException", SNS_DEAD),
+    Cell(user_publishes, RIGHT, ARRIVES, SNS_KEYS),
+    Cell(user_publishes, "kms:GenerateDataKey of the user", "refused at once: KMSAccessDenied",
+         SNS_KEYS),
+    Cell(user_sends, RIGHT, ARRIVES, SQS_KEYS),
+    Cell(user_sends, "kms:GenerateDataKey of the user",
+         "refused at once: KMS.AccessDeniedException", SQS_KEYS),
+    Cell(user_receives, RIGHT, ARRIVES, SQS_KEYS),
+    Cell(user_receives, "kms:Decrypt of the user", "refused at once: KMS.AccessDeniedException",
+         SQS_KEYS),
+    Cell(mapping_made, RIGHT, "configured", WITH_SQS),
+    Cell(mapping_made, "sqs:ReceiveMessage", NO_RECEIVE, WITH_SQS),
+    Cell(mapping_made, "sqs:DeleteMessage", NO_RECEIVE.replace("Receive", "Delete"), WITH_SQS),
+    Cell(mapping_made, "sqs:GetQueueAttributes",
+         NO_RECEIVE.replace("ReceiveMessage", "GetQueueAttributes"), WITH_SQS),
+    Cell(mapping_made, "kms:Decrypt", "configured", WITH_SQS),
+    Cell(poller_polls, RIGHT, ARRIVES, WITH_SQS),
+    Cell(poller_polls, "sqs:ReceiveMessage",
+         "waits: PROBLEM: Error occurred while ReceiveMessage", WITH_SQS),
+    Cell(poller_polls, "kms:Decrypt", "waits: PROBLEM: Error occurred while ReceiveMessage",
+         SQS_KEYS),
+    Cell(poller_polls, "sqs:DeleteMessage", "runs again and again", WITH_SQS),
+    Cell(function_made_with_a_key, RIGHT, "configured", VARIABLES),
+    Cell(function_made_with_a_key, "the user's use of the key",
+         "refused at once: KMSAccessDeniedException", VARIABLES),
+    Cell(function_with_variables_runs, RIGHT, ARRIVES, VARIABLES),
+    Cell(function_with_variables_runs, "kms:Decrypt of the role",
+         "refused at once: KMSAccessDeniedException", VARIABLES),
+    Cell(function_with_variables_runs, "context of another function",
+         "refused at once: KMSAccessDeniedException", VARIABLES),
+    Cell(role_handed_to_lambda, RIGHT, "configured", PASS_ROLE),
+    Cell(role_handed_to_lambda, "iam:PassRole",
+         f"refused at once: AccessDeniedException: User: arn:aws:iam::{ACCOUNT}:user/NAME is not"
+         f" authorized to perform: iam:PassRole on resource: arn:aws:iam::{ACCOUNT}:role/NAME"
+         " because no identity-based policy allows the iam:PassRole action", PASS_ROLE),
+    Cell(role_handed_to_lambda, "iam:PassRole to another service",
+         f"refused at once: AccessDeniedException: User: arn:aws:iam::{ACCOUNT}:user/NAME is not"
+         f" authorized to perform: iam:PassRole on resource: arn:aws:iam::{ACCOUNT}:role/NAME"
+         " because no identity-based policy allows the iam:PassRole action", PASS_ROLE),
+    Cell(role_handed_to_lambda, "trust policy of the role",
+         "refused at once: InvalidParameterValueException: The role defined for the function"
+         " cannot be assumed by Lambda.", LAMBDA + "lambda-intro-execution-role.html"),
+    Cell(stack_as_the_caller, RIGHT, "CREATE_COMPLETE", SERVICE_ROLE),
+    Cell(stack_as_the_caller, "sqs:CreateQueue of the caller",
+         "ROLLBACK_COMPLETE because of sqs:createqueue", SERVICE_ROLE),
+    Cell(stack_as_its_role, RIGHT, "CREATE_COMPLETE", SERVICE_ROLE),
+    Cell(stack_as_its_role, "sqs:CreateQueue of the role",
+         "ROLLBACK_COMPLETE because of sqs:createqueue", SERVICE_ROLE),
+    Cell(stack_as_its_role, "iam:PassRole", "refused at once: AccessDenied", SERVICE_ROLE),
+    Cell(stack_as_its_role, "trust policy of the role", "refused at once: ValidationError",
+         SERVICE_ROLE),
+    Cell(log_group_gets_a_key, RIGHT, "configured", LOGS_KEYS),
+    Cell(log_group_gets_a_key, "key policy", "refused at once: AccessDeniedException",
+         LOGS_KEYS),
+    Cell(log_group_gets_a_key, "key policy for another group",
+         "refused at once: AccessDeniedException", LOGS_KEYS),
+]  # fmt: skip
 
 
-def test_with_a_key_that_lets_both_services_in_all_arrives(chain: Chain) -> None:
-    key = chain.key("s3", "sns")
-    chain.make(key, key)
-    chain.announce()
-    chain.drop()
-    chain.way("sqs.send")
-    assert sum("a.txt" in body for body in chain.bodies()) == 1
+@pytest.mark.parametrize(
+    "cell", TABLE, ids=[f"{cell.hop.__name__}-{cell.wrong.replace(' ', '_')}" for cell in TABLE]
+)
+def test_each_hop_does_what_aws_does(server: Server, name: str, cell: Cell) -> None:
+    assert cell.hop(Way(server, name), cell.wrong) == cell.outcome
 
 
-def test_without_a_policy_on_the_queue_the_copy_is_dropped_and_said_so(chain: Chain) -> None:
-    key = chain.key("s3", "sns")
-    chain.make(key, key, open_queue=False)
-    chain.announce()
-    chain.drop()
-    [dropped] = only(chain.way("sns.undelivered"), "sns.undelivered")
-    assert "AccessDenied" in dropped["code"]
-    assert "sqs:sendmessage" in dropped["message"]
-    assert chain.bodies() == []
+def test_each_hop_is_tried_with_everything_right() -> None:
+    assert {cell.hop for cell in TABLE if cell.wrong == RIGHT} == {cell.hop for cell in TABLE}
 
 
-def test_a_key_that_does_not_let_sns_in_drops_the_copy_at_the_queue(chain: Chain) -> None:
-    chain.make(chain.key("s3", "sns"), chain.key())
-    chain.announce()
-    chain.drop()
-    [dropped] = only(chain.way("sns.undelivered"), "sns.undelivered")
-    assert "kms:GenerateDataKey" in dropped["message"]
-    assert chain.bodies() == []
-
-
-def test_a_key_that_does_not_let_s3_in_refuses_the_notification_at_once(chain: Chain) -> None:
-    chain.make(chain.key("sns"), chain.key("sns"))
-    with pytest.raises(ClientError, match=UNVALIDATED):
-        chain.announce()
-    configuration = chain.server.client("s3").get_bucket_notification_configuration(
-        Bucket=chain.name
-    )
-    assert "TopicConfigurations" not in configuration
-
-
-def test_a_topic_under_the_key_that_aws_manages_never_takes_events_of_s3(chain: Chain) -> None:
-    chain.make("alias/aws/sns", chain.key("sns"))
-    with pytest.raises(ClientError, match=UNVALIDATED):
-        chain.announce()
-
-
-def test_a_queue_under_the_key_that_aws_manages_never_takes_what_sns_pushes(chain: Chain) -> None:
-    chain.make(chain.key("s3", "sns"), "alias/aws/sqs")
-    chain.announce()
-    chain.drop()
-    [dropped] = only(chain.way("sns.undelivered"), "sns.undelivered")
-    assert "kms:GenerateDataKey" in dropped["message"]
-    assert chain.bodies() == []
-
-
-def test_a_key_that_is_disabled_later_loses_the_event_visibly(chain: Chain) -> None:
-    key = chain.key("s3", "sns")
-    chain.make(key, key)
-    chain.announce()
-    chain.server.client("kms").disable_key(KeyId=key)
-    chain.drop()
-    hops = eventually(
-        lambda: [
-            hop
-            for hop in way_with(chain.server, "s3.put", bucket=chain.name)
-            if "disabled" in hop.get("message", "")
-        ]
-    )
-    assert hops
-    sqs = chain.server.client("sqs")
-    with pytest.raises(ClientError) as refused:
-        sqs.send_message(QueueUrl=chain.url, MessageBody="mine")
-    assert refused.value.response["Error"]["Code"] == "KMS.DisabledException"
-    chain.server.client("kms").enable_key(KeyId=key)
-    chain.drop()
-    chain.way("sqs.send")
+def test_a_key_that_is_given_back_lets_what_comes_next_arrive(server: Server, name: str) -> None:
+    way = Way(server, name)
+    key = way.key("sns")
+    way.make_topic()
+    url = way.make_queue("", key, sns_may_send(way))
+    way.subscribe("sqs", way.queue)
+    way.client("kms").disable_key(KeyId=key)
+    way.client("sns").publish(TopicArn=way.topic, Message="one")
+    assert way.lost("sns.undelivered") == "lost: KMS.DisabledException"
+    sqs = way.client("sqs")
+    said = refused(lambda: sqs.send_message(QueueUrl=url, MessageBody="mine"))
+    assert said.startswith("KMS.DisabledException")
+    way.client("kms").enable_key(KeyId=key)
+    way.client("sns").publish(TopicArn=way.topic, Message="two")
+    assert "two" in way.received()
