@@ -171,7 +171,7 @@ def storms(
 
 async def _storm(child: Child, loads: Sequence[Load], chance: random.Random) -> None:
     jobs = [job for load in loads for job in load.jobs()]
-    async with _lines(child.target, len(jobs)) as lines:
+    async with connected(child.target, len(jobs)) as lines:
         running = [asyncio.create_task(job(line)) for job, line in zip(jobs, lines, strict=True)]
         await asyncio.sleep(chance.uniform(*LOAD_S))
         child.kill()
@@ -185,7 +185,7 @@ async def _storm(child: Child, loads: Sequence[Load], chance: random.Random) -> 
 
 
 @asynccontextmanager
-async def _lines(target: Target, count: int) -> AsyncIterator[list[Line]]:
+async def connected(target: Target, count: int) -> AsyncIterator[list[Line]]:
     connections = [await connect(target) for _ in range(count)]
     try:
         yield [Line(target, connection) for connection in connections]

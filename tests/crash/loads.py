@@ -106,7 +106,7 @@ class Publishes:
         self.topic = sns.create_topic(Name="news")["TopicArn"]
         for number in range(QUEUES):
             arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:news-{number}"
-            policy = _may_send(arn, "sns.amazonaws.com", self.topic)
+            policy = may_send(arn, "sns.amazonaws.com", self.topic)
             url = sqs.create_queue(QueueName=f"news-{number}", Attributes={"Policy": policy})
             self.urls.append(url["QueueUrl"])
             sns.subscribe(
@@ -163,7 +163,7 @@ class Objects:
         s3.create_bucket(
             Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
         )
-        policy = _may_send(arn, "s3.amazonaws.com", f"arn:aws:s3:::{self.bucket}")
+        policy = may_send(arn, "s3.amazonaws.com", f"arn:aws:s3:::{self.bucket}")
         self.url = sqs.create_queue(QueueName="announced", Attributes={"Policy": policy})[
             "QueueUrl"
         ]
@@ -276,7 +276,7 @@ def template(name: str) -> str:
     return json.dumps({"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources})
 
 
-def _may_send(queue: str, service: str, source: str) -> str:
+def may_send(queue: str, service: str, source: str) -> str:
     return json.dumps(
         {
             "Version": "2012-10-17",
