@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+CHARS_MAX = 2048
+"""Of an ARN (`arnType` of IAM's and STS's API references)."""
+
 
 class Arn(msgspec.Struct, frozen=True):
     """arn:partition:service:region:account:resource"""
@@ -20,6 +23,8 @@ class Arn(msgspec.Struct, frozen=True):
 
 def parse(text: str) -> Arn | None:
     """The ARN in `text`, or None if it is not one."""
+    if len(text) > CHARS_MAX:
+        return None
     parts = text.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
         return None

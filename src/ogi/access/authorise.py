@@ -23,6 +23,8 @@ from ogi.storage import Reader
 
 RESOURCES_MAX = 16_384
 """Resources whose account is kept, taken out of the ARN."""
+RESOURCE_CHARS_MAX = 2048
+"""Of those that are kept: anybody may ask for a resource of any name."""
 _NOBODY = Rules(())
 
 
@@ -92,7 +94,9 @@ def decide(
 
 def _owner(tx: Reader, call: Call, service: Service, resource: str) -> str:
     """The account of the resource; what is nobody's yet is the caller's."""
-    named = _account_in(resource)
+    # What is too long to be kept is an object's key, or made up.
+    short = len(resource) <= RESOURCE_CHARS_MAX
+    named = _account_in(resource) if short else _account_in.__wrapped__(resource)
     if named is None:
         return call.account
     if named:

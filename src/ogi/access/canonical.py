@@ -15,6 +15,8 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 UNRESERVED = "-_.~"
 PLAIN_PATH = re.compile(r"[A-Za-z0-9\-_.~/]*").fullmatch
 PLAIN = re.compile(r"[A-Za-z0-9\-_.~]*").fullmatch
+DATE_CHARS_MAX = 64
+"""Of any form of date; what is longer is none, and is not kept."""
 AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII).fullmatch
 
 
@@ -82,6 +84,10 @@ def seconds(amz_date: str) -> int | None:
         return calendar.timegm(time.strptime(amz_date, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         return None
+
+
+def is_amz_date(text: str) -> bool:
+    return len(text) <= DATE_CHARS_MAX and seconds(text) is not None
 
 
 def amz_date(at: float) -> str:

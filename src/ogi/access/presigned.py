@@ -104,7 +104,7 @@ def _check_form(request: Request, given: dict[str, str]) -> None:
         )  # fmt: skip
     if algorithm != ALGORITHM:
         raise _error(request, given, f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-    if canonical.seconds(given["X-Amz-Date"]) is None:
+    if not canonical.is_amz_date(given["X-Amz-Date"]):
         raise _error(
             request, given,
             "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",

@@ -24,6 +24,8 @@ REST_JSON_SERVICES = frozenset({"lambda"})
 S3_SERVICES = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 CREDENTIAL_BYTES_MAX = 2_048
 CACHED_MAX = 4_096
+PREFIX_CHARS_MAX = 2_048
+"""Of headers that are kept taken apart: anybody may send one that is longer."""
 
 
 class Scope(NamedTuple):
@@ -73,6 +75,8 @@ def header(request: Request, authorization: str) -> tuple[Scope, str]:
     if not found or len(signature) != 64 or not prefix.startswith(ALGORITHM):
         prefix, signature = _taken_apart(request, authorization)
     try:
+        if len(prefix) > PREFIX_CHARS_MAX:
+            return _parsed.__wrapped__(prefix), signature
         return _parsed(prefix), signature
     except Malformed as malformed:
         raise header_error(request, authorization, malformed) from None

@@ -269,7 +269,7 @@ def _not_signed(request: Request, scope: Scope, unsigned: list[str]) -> Exceptio
 def _date(request: Request, scope: Scope, signed: dict[str, str], authorization: str) -> str:
     """When the request says that it was signed; x-amz-date goes before Date."""
     given = signed.get("x-amz-date")
-    if given is not None and canonical.seconds(given) is not None:
+    if given is not None and canonical.is_amz_date(given):
         return given
     words = scopes.family(request, scope.service)
     date = request.header("date") if given is None else ""
@@ -280,7 +280,8 @@ def _date(request: Request, scope: Scope, signed: dict[str, str], authorization:
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
             f"Authorization={authorization}"
         )
-    parsed = canonical.from_http_date(date) if date else None
+    short = 0 < len(date) <= canonical.DATE_CHARS_MAX
+    parsed = canonical.from_http_date(date) if short else None
     if parsed is None:
         if words is S3:
             raise AccessDenied("AWS authentication requires a valid Date or x-amz-date header")

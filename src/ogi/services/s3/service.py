@@ -10,6 +10,7 @@ import msgspec
 from ogi.errors import AccessDenied
 from ogi.service import Call, Fields, Service
 from ogi.services.s3 import policies
+from ogi.services.s3.errors import InvalidBucketName
 from ogi.storage import Home, Reader
 
 T = TypeVar("T")
@@ -25,14 +26,25 @@ SERVICE = Service(
 )
 
 
+BUCKET_CHARS_MAX = 255
+"""docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html: 63, and in former times
+255. No longer name is looked for, since what is looked for is kept."""
+
+
 def bucket_arn(tx: Reader, call: Call, request: Fields) -> str:
     """What the operations on a bucket are authorised on."""
-    return f"{PREFIX}{request['Bucket']}"
+    return PREFIX + _checked(request["Bucket"])
 
 
 def object_arn(tx: Reader, call: Call, request: Fields) -> str:
     """What the operations on an object are authorised on."""
-    return f"{PREFIX}{request['Bucket']}/{request['Key']}"
+    return f"{PREFIX}{_checked(request['Bucket'])}/{request['Key']}"
+
+
+def _checked(bucket: str) -> str:
+    if len(bucket) > BUCKET_CHARS_MAX:
+        raise InvalidBucketName(BucketName=bucket)
+    return bucket
 
 
 def home_of(bucket: str) -> Home:

@@ -54,6 +54,10 @@ class Deleted(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class _TooLongError(Exception):
+    """Raised instead of returning None, which would be kept together with what was asked for."""
+
+
 TABLE = Table("sqs.queue", Queue)
 DELETED = Table("sqs.deleted", Deleted)
 
@@ -73,7 +77,12 @@ def url(call: Call, account: str, name: str) -> str:
 
 @lru_cache(maxsize=KEYS_MAX)
 def account_and_name(queue_url: str) -> tuple[str, str]:
-    """From the last two parts of the path; the host is not looked at."""
+    """From the last two parts of the path; the host is not looked at.
+
+    What is too long is refused, and so never kept: anybody may send a URL.
+    """
+    if len(queue_url) > arns.CHARS_MAX:
+        raise InvalidAddress.of(queue_url)
     parts = urlsplit(queue_url).path.rstrip("/").split("/")
     if len(parts) < 3 or not re.fullmatch(r"\d{12}", parts[-2]) or not parts[-1]:
         raise InvalidAddress.of(queue_url)
@@ -114,7 +123,10 @@ def tags_of(tx: Reader, queue_arn: str) -> dict[str, str] | None:
 
 
 def find_by_arn(tx: Reader, queue_arn: str) -> Queue | None:
-    key = _key_of_arn(queue_arn)
+    try:
+        key = _key_of_arn(queue_arn)
+    except _TooLongError:
+        return None
     raw = None if key is None else tx.get(key)
     return None if raw is None else TABLE.decode(raw)
 
@@ -122,6 +134,8 @@ def find_by_arn(tx: Reader, queue_arn: str) -> Queue | None:
 @lru_cache(maxsize=KEYS_MAX)
 def _key_of_arn(queue_arn: str) -> bytes | None:
     """Where the record lies. Kept, as every request on a queue looks for it twice (4 us)."""
+    if len(queue_arn) > arns.CHARS_MAX:
+        raise _TooLongError
     parsed = arns.parse(queue_arn)
     if parsed is None or parsed.service != "sqs":
         return None
