@@ -1,6 +1,6 @@
 """The cost of a decision, and of finding who asks, in microseconds of one core, without HTTP.
 
-Run: python benches/authorise.py [decisions per row]
+Run: python -m benches.authorise [decisions per row]
 The store is the memory engine's snapshot, so the figures are those of access itself.
 """
 
@@ -11,11 +11,13 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from msgspec.structs import replace
 from sortedcontainers import SortedDict
 
+from benches.places import Effort, Place, Row
 from ogi.access import credentials, identities, seeds
 from ogi.access.authorise import authorise
 from ogi.access.identities import Role
@@ -35,6 +37,11 @@ QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:snssqstestqueue"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:snssqstesttopic"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 ROUNDS = 7
+DECISIONS = 20_000
+GOAL_US = 3.0
+"""Of a decision on the hot path."""
+LIMITED = "a role with a boundary and a session policy with a condition sends"
+"""Everything on; it has no goal, since it is not what a hot path meets."""
 
 QUEUE_POLICY = json.dumps({
     "Version": "2012-10-17",
@@ -52,6 +59,13 @@ KEY_POLICY = json.dumps({
          "Action": ["kms:Decrypt", "kms:GenerateDataKey*"], "Resource": "*"},
     ],
 })  # fmt: skip
+SESSION_POLICY = json.dumps({
+    "Version": "2012-10-17",
+    "Statement": [{
+        "Effect": "Allow", "Action": "sqs:*", "Resource": f"arn:aws:sqs:*:{ACCOUNT}:*",
+        "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}},
+    }],
+})  # fmt: skip
 MANAGED = "arn:aws:iam::aws:policy/"
 
 
@@ -67,8 +81,9 @@ def _ports() -> Ports:
     )  # fmt: skip
 
 
-def _world() -> tuple[Snapshot, Ports, Principal, Principal, tuple[str, str]]:
-    """A snapshot with the user admin and the role of the article, and their principals."""
+def _world() -> tuple[Snapshot, Ports, Principal, Principal, Principal, tuple[str, str]]:
+    """A snapshot with the user admin, the role of the article, and one that all can limit that
+    there is; their principals."""
     ports = _ports()
     entries = SortedDict()
     writes = Writes(Snapshot(entries), (CONTROL,))
@@ -86,11 +101,14 @@ def _world() -> tuple[Snapshot, Ports, Principal, Principal, tuple[str, str]]:
             )
         ),
     )  # fmt: skip
-    identities.put(writes, identities.ROLES, role)
+    limited = replace(role, name="limited", id="AROA8", boundary=f"{MANAGED}PowerUserAccess")
+    for each in (role, limited):
+        identities.put(writes, identities.ROLES, each)
     entries.update({k: v for k, v in writes.changes.items() if v is not None})
     tx = Snapshot(entries)
     admin = credentials.find(tx, ports.vault, made[0], None, time.time()).principal
-    return tx, ports, admin, principal_of(role, "snssqstestlambda"), made
+    session = principal_of(limited, "limited", (SESSION_POLICY,))
+    return tx, ports, admin, principal_of(role, "snssqstestlambda"), session, made
 
 
 def _median_us(body: Callable[[], Any], count: int) -> float:
@@ -104,8 +122,20 @@ def _median_us(body: Callable[[], Any], count: int) -> float:
     return statistics.median(figures)
 
 
+async def measure(place: Place, effort: Effort) -> AsyncIterator[Row]:
+    """Each kind of decision on the hot path, as a promise; the place does not matter."""
+    for what, us in decisions(DECISIONS // 4 if effort.runs == 1 else DECISIONS):
+        yield Row(f"decision: {what}", us, "us", None if what == LIMITED else GOAL_US, less=True)
+
+
 def main(count: int) -> None:
-    tx, ports, admin, role, made = _world()
+    for what, us in decisions(count):
+        print(f"{us:6.2f} us  {what}")
+
+
+def decisions(count: int) -> Iterator[tuple[str, float]]:
+    """What is decided, or who is found, and what that takes."""
+    tx, ports, admin, role, limited, made = _world()
     context = {"aws:SourceIp": "127.0.0.1", "aws:SecureTransport": "false"}
     hop = {"aws:SourceArn": TOPIC, "aws:SourceAccount": ACCOUNT}
 
@@ -129,6 +159,8 @@ def main(count: int) -> None:
          _service("kms", KEY_POLICY), "kms:Decrypt", KEY, sns, hop),
         ("admin decrypts with the article's key",
          _service("kms", KEY_POLICY), "kms:Decrypt", KEY, admin, context),
+        (LIMITED,
+         _service("sqs", QUEUE_POLICY), "sqs:SendMessage", QUEUE, limited, context),
     ]  # fmt: skip
     for what, service, action, resource, principal, keys in rows:
         asking, actions, resources = call(principal, keys), (action,), (resource,)
@@ -139,18 +171,22 @@ def main(count: int) -> None:
         ) -> None:  # fmt: skip
             authorise(tx, asking, service, actions, resources, keys)
 
-        print(f"{_median_us(decide, count):6.2f} us  {what}")
+        yield what, _median_us(decide, count)
 
     now = time.time()
-    found = _median_us(lambda: credentials.find(tx, ports.vault, made[0], None, now), count)
-    print(f"{found:6.2f} us  finding a user's access key")
+    yield (
+        "finding a user's access key",
+        _median_us(lambda: credentials.find(tx, ports.vault, made[0], None, now), count),
+    )
     session = credentials.mint_session(ports.vault, os.urandom, role, now, 3600)
     token = session.session_token
-    found = _median_us(
-        lambda: credentials.find(tx, ports.vault, session.access_key_id, token, now), count
+    yield (
+        "finding a session by its token",
+        _median_us(
+            lambda: credentials.find(tx, ports.vault, session.access_key_id, token, now), count
+        ),
     )
-    print(f"{found:6.2f} us  finding a session by its token")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else DECISIONS)

@@ -30,6 +30,8 @@ import uvloop
 from botocore.exceptions import BotoCoreError, ClientError
 
 from benches import (
+    audited,
+    authorise,
     backlog,
     batches,
     chain,
@@ -55,12 +57,16 @@ SCRIPTS: dict[str, Measure] = {
     "fanout": fanout.measure,
     "objects": objects.measure,
     "chain": chain.measure,
+    "audited": audited.measure,
+    "decisions": authorise.measure,
     "fifo": fifo.measure,
     "groups": groups.measure,
     "waits": waits.measure,
     "tenants": tenants.measure,
     "backlog": backlog.measure,
 }
+OWN = frozenset({"audited", "decisions"})
+"""What is measured of Ogi alone."""
 Command = Callable[[int, Path], list[str]]
 
 
@@ -97,6 +103,8 @@ def main() -> None:
     with _commands([name for name in options.beside.split(",") if name]) as commands:
         for name, measure in scripts.items():
             for who, command in commands.items():
+                if name in OWN and who != "ogi":
+                    continue
                 found.setdefault(who, []).extend(
                     _measure(name, measure, who, command, options, effort)
                 )

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ogi.access import grants, policy
 from ogi.access.context import Asked, tag_keys
 from ogi.access.evidence import Evidence, kept, stripped
-from ogi.access.judgements import Heard, is_closed, judge
+from ogi.access.judgements import Heard, is_closed, judge, named
 from ogi.access.policy import Rules
 from ogi.access.refusals import Decision, Refusal, sentence
 from ogi.service import Call, Service
@@ -74,11 +74,14 @@ def decide(
     identity = held.identity.on(action)
     said = None if rules is None else rules.on(action)
     limited = held.boundary is not None or bool(principal.session_policies)
-    unopposed = not limited and not closed and (said is None or not said.denies)
-    if unopposed and at_home and identity.always:
+    unopposed = not limited and (said is None or not said.denies)
+    granted = unopposed and at_home and identity.always
+    if granted and not closed:
         return None  # The common case: nobody but the identity's own policies has a say.
 
     asked = Asked(call, context, owner, held, tx, resource)
+    if granted and said is not None and named(said, resource, asked):
+        return None  # A key whose policy names who asks, or the account that lets them do it.
     session = grants.of_session(tx, principal)
     heard = Heard(
         identity,

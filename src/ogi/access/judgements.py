@@ -51,15 +51,15 @@ def judge(asked: Asked, heard: Heard, action: str, resource: str, closed: bool) 
     lacking = _lacking(heard.identity, heard, resource, asked)
     if lacking is None and at_home and not closed:
         return None
-    named = Named.NOT
+    by = Named.NOT
     if heard.resource is not None:
-        named = _named_by_resource(heard.resource, resource, asked)
-    if not named:
+        by = named(heard.resource, resource, asked)
+    if not by:
         # Of what is missing AWS names one: at home the identity's policy, abroad the resource's.
         return Against(lacking if lacking is not None and at_home else RESOURCE)
-    if at_home and named is Named.DIRECTLY:
+    if at_home and by is Named.DIRECTLY:
         return None
-    if at_home and named is Named.ROLE:
+    if at_home and by is Named.ROLE:
         # What limits the role limits what is given to it, but it needs nothing else.
         lacking = _lacking(None, heard, resource, asked)
     return None if lacking is None else Against(lacking)
@@ -71,7 +71,7 @@ def _judge_stranger(asked: Asked, said: Found | None, resource: str) -> Against 
         return Against(RESOURCE)
     if said.denies and _denied_by_resource(said, resource, asked):
         return Against(RESOURCE, explicit=True)
-    return None if _named_by_resource(said, resource, asked) else Against(RESOURCE)
+    return None if named(said, resource, asked) else Against(RESOURCE)
 
 
 def is_closed(resource: str) -> bool:
@@ -118,16 +118,16 @@ def _denied_by_resource(said: Found, resource: str, asked: Asked) -> Statement |
     return None
 
 
-def _named_by_resource(said: Found, resource: str, asked: Asked) -> Named:
+def named(said: Found, resource: str, asked: Asked) -> Named:
     """The closest way in which an allowing statement names the principal."""
     best = Named.NOT
     region = asked.call.region
     for statement in said.allows:
         if statement.principals is None:
             continue
-        named = statement.principals.names(asked.principal, region)
-        if named > best and statement.applies(resource, asked):
-            best = named
+        how = statement.principals.names(asked.principal, region)
+        if how > best and statement.applies(resource, asked):
+            best = how
             if best is Named.DIRECTLY:
                 break
     return best
