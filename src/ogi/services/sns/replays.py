@@ -26,6 +26,9 @@ from ogi.storage import Home, Transaction
 
 PAGE = 50
 """Messages replayed in one transaction."""
+EARLY_S_MAX = 60.0
+"""By so much may a starting point lie before the archive's beginning, which moves on between the
+request that reads it and the one that uses it."""
 
 
 def begin(tx: Transaction, call: Call, topic: Topic, subscription: Subscription) -> Subscription:
@@ -49,7 +52,7 @@ def _check(call: Call, topic: Topic, replay: Replay) -> None:
         raise InvalidParameterException.of(
             "ReplayPolicy", "The topic has no active message archive policy"
         )
-    if replay.start_ms < int(topic.archive.begins(call.now) * 1000):
+    if replay.start_ms < (topic.archive.begins(call.now) - EARLY_S_MAX) * 1000:
         raise InvalidParameterException.of(
             "ReplayPolicy", "StartingPoint must not be before the topic's BeginningArchiveTime"
         )
