@@ -24,12 +24,13 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("access", "sandbox", "wire"),
     ("deliveries", "workers", "chunks", "shipping", "mail", "outbound"),
-    ("sealing",),
+    ("rewraps", "sealing"),
     ("service",),
     ("storage",),
+    ("keyring",),
     (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "memo",
-        "principals", "recording", "settings", "traces", "uses", "vault",
+        "principals", "recording", "roots", "settings", "traces", "uses", "vault",
     ),
 )  # fmt: skip
 """From the top to the ground. A part imports what is below it, never what is above or beside it."""

@@ -101,6 +101,9 @@ def test_commands_that_pages_name_exist(name: str) -> None:
             continue
         found = main.commands.get(words[0])
         assert found is not None, f"{name}: ogi {command}"
+        if isinstance(found, click.Group) and len(words) > 1:
+            found = found.commands.get(words[1])
+            assert found is not None, f"{name}: ogi {command}"
         options = {
             option
             for parameter in found.params

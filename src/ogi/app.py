@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import os
 import re
 import shutil
 import ssl
@@ -20,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography.exceptions import InvalidTag
 
-from ogi import connection_file, mail, outbound, services, storage, vault
+from ogi import connection_file, keyring, mail, outbound, roots, services, storage
 from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.audit import KINDS, Trail
@@ -30,17 +32,21 @@ from ogi.deliveries import Courier
 from ogi.entropy import entropy
 from ogi.gateway import authority
 from ogi.gateway.http import Server
+from ogi.gateway.operators import Operators
 from ogi.gateway.pipeline import Pipeline
 from ogi.gateway.tunnels import Tunnels
 from ogi.http import Request, Response
+from ogi.roots import RootError
 from ogi.sandbox import IsolationUnavailable, relay
 from ogi.sandbox.local import LocalSandbox
 from ogi.service import Ports
 from ogi.services.sns import quotas
 from ogi.settings import Settings
-from ogi.storage import CONTROL, Transaction
+from ogi.storage import CONTROL, Store, Transaction
 from ogi.storage.files import FileBlobs
+from ogi.storage.keys import after
 from ogi.traces import Traces
+from ogi.vault import Vault
 from ogi.workers import Worker, supervise
 
 log = logging.getLogger("ogi")
@@ -55,8 +61,16 @@ class StartError(Exception):
 class Ogi:
     """One running server. `await Ogi.start(settings)`, then `await ogi.stop()`."""
 
-    def __init__(self, ports: Ports, server: Server, tunnels: Tunnels | None, audit: Trail) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        server: Server,
+        tunnels: Tunnels | None,
+        audit: Trail,
+        operators: Operators,
+    ) -> None:
         self.ports = ports
+        self._operators = operators
         self._audit = audit
         self.settings = ports.settings
         self._server = server
@@ -84,8 +98,8 @@ class Ogi:
             await ogi._reset()
 
         try:
-            sealed = vault.load(settings.data / "root.key")
-            own = _own_tls(settings, sealed)
+            ring = await _keyring(settings, store)
+            own = _own_tls(settings, ring.vault)
             await server.listen(
                 settings.host, settings.port, own if settings.tls_generated else _tls(settings)
             )
@@ -104,7 +118,7 @@ class Ogi:
                 clock=clock,
                 store=store,
                 blobs=FileBlobs(settings.data / "blobs"),
-                vault=sealed,
+                vault=ring.vault,
                 traces=Traces(),
                 authorise=authorise,
                 services=known,
@@ -121,15 +135,23 @@ class Ogi:
             )
             audit.attach(ports)
             await _prepare(ports)
+            operators = Operators(ports, ring)
+            await operators.settle()
+            await operators.listen(settings.data)
         except BaseException as error:
             if tunnels is not None:
                 tunnels.close()
             server.close()
             await store.close()
-            if isinstance(error, IsolationUnavailable | OSError):
+            if isinstance(error, IsolationUnavailable | OSError | RootError):
                 raise StartError(str(error)) from error
+            if isinstance(error, InvalidTag):
+                raise StartError(
+                    f"{settings.data} was not sealed under this keyring and root key. Put back"
+                    f" those that belong to it: {keyring.NAME}, and {roots.FILE} if it is a file."
+                ) from error
             raise
-        ogi = cls(ports, server, tunnels, audit)
+        ogi = cls(ports, server, tunnels, audit, operators)
         ogi._work()
         server.handler = Pipeline(ports)
         return ogi
@@ -138,6 +160,7 @@ class Ogi:
         """Let requests in progress end, then let go of everything."""
         if self._tunnels is not None:
             self._tunnels.close()
+        await self._operators.close()
         await self._server.drain(self.settings.drain_s_max)
         await self._rest()
         sandbox = self.ports.sandbox
@@ -175,6 +198,20 @@ class Ogi:
             await ports.sandbox.reset()
         await _prepare(ports)
         self._work()
+
+
+async def _keyring(settings: Settings, store: Store) -> keyring.Keyring:
+    """Opened by the root key from where the settings say, or made for a new folder."""
+    source = roots.parse(settings.root_key, settings.root_kms_endpoint, settings.root_kms_region)
+    first = await store.read(lambda tx: tx.scan(CONTROL.encode(), after(CONTROL.encode()), 1))
+    # Stretching a passphrase and asking another KMS take their time.
+    found = await asyncio.to_thread(
+        keyring.open, settings.data, source, os.environ, fresh=not first
+    )
+    for name in (source.where if source.kind == "env" else "", *roots.VARIABLES):
+        # Functions without a sandbox would inherit them.
+        os.environ.pop(name, None)
+    return found
 
 
 async def _prepare(ports: Ports) -> None:
@@ -280,7 +317,7 @@ def _endpoint(settings: Settings, port: int) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _own_tls(settings: Settings, sealed: vault.Vault) -> ssl.SSLContext | None:
+def _own_tls(settings: Settings, sealed: Vault) -> ssl.SSLContext | None:
     """TLS under the authority of our own, where it is asked for."""
     if not settings.tls_generated and settings.proxy_port is None:
         return None

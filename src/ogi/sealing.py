@@ -29,7 +29,8 @@ BOUND_MAX = 4096
 """Purposes with their contexts whose bytes are kept."""
 
 OWNED = b"\x00"
-"""First byte of what is sealed under a key that Ogi owns: + day (4) + nonce + ciphertext."""
+"""First byte of what is sealed under a key that Ogi owns: + generation of the vault (1) + day (3) +
+nonce + ciphertext."""
 MANAGED = b"\x01"
 """First byte of what is sealed under a KMS key: + length (2) + encrypted data key + nonce +
 ciphertext."""
@@ -84,9 +85,10 @@ def seal(
     nonce, pairs = call.entropy(NONCE_BYTES), canonical(context)
     aad = _bound(purpose, pairs) + bound
     if key_id is None:
-        day = int(call.now) // DAY_S
-        head = OWNED + day.to_bytes(4, "big")
-        cipher = call.ports.vault.cipher(f"{purpose}/{day}")
+        day, vault = int(call.now) // DAY_S, call.ports.vault
+        generation = vault.generation
+        head = OWNED + (generation << 24 | day).to_bytes(4, "big")
+        cipher = vault.cipher(f"{purpose}/{day}", generation)
         return head + nonce + cipher.encrypt(nonce, plain, aad)
     kept = _for_sealing(tx, call, purpose, key_id, context, pairs, reuse_s)
     return b"".join((
@@ -111,8 +113,8 @@ def open(
     pairs = canonical(context)
     aad = _bound(purpose, pairs) + bound
     if sealed[:1] == OWNED:
-        day = int.from_bytes(sealed[1:5], "big")
-        cipher = call.ports.vault.cipher(f"{purpose}/{day}")
+        day = int.from_bytes(sealed[2:5], "big")
+        cipher = call.ports.vault.cipher(f"{purpose}/{day}", sealed[1])
         return cipher.decrypt(sealed[5 : 5 + NONCE_BYTES], sealed[5 + NONCE_BYTES :], aad)
     start = 3 + int.from_bytes(sealed[1:3], "big")
     kept = _for_opening(tx, call, sealed[3:start], context, pairs)

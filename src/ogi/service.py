@@ -301,6 +301,8 @@ class Service:
     workers: tuple[Callable[[Ports], Any], ...] = ()
     prepare: Callable[[Ports], Awaitable[None]] | None = None
     """Makes what must be there before the first request, at every start and after a reset."""
+    rewrap: Callable[[Ports], Awaitable[int]] | None = None
+    """Seals keys in records under the vault's newest generation; how many. See ogi.rewraps."""
     pages: dict[str, Page] = field(default_factory=dict)
     """Unsigned GET pages by the beginning of their path (a certificate, a link in an e-mail)."""
     operations: dict[str, Operation] = field(default_factory=dict)

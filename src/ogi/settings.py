@@ -24,6 +24,16 @@ class Settings:
         False, "Allow --credentials on an address that is not loopback."
     )
     seed: Path | None = knob(None, "YAML file of accounts, users, keys and policies to make.")
+    root_key: str = knob(
+        "file",
+        "Where the root key comes from: `file` (root.key of the data folder), `file:PATH`, `env` or"
+        " `env:NAME` (OGI_ROOT_KEY), `passphrase` (OGI_PASSPHRASE, or asked for) or"
+        " `passphrase:PATH`, `kms:KEY` (a key of another KMS).",
+    )
+    root_kms_endpoint: str = knob("", "URL of the KMS of --root-key kms:KEY; empty: AWS's.")
+    root_kms_region: str = knob(
+        "", "Region of that KMS; empty: the key ARN's, or that of the environment."
+    )
     tls_certificate: Path | None = knob(None, "PEM file; with it the port speaks TLS.")
     tls_key: Path | None = knob(None, "PEM file of the certificate's private key.")
     tls_generated: bool = knob(

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 import msgspec
 from cryptography.exceptions import InvalidTag
 
+from ogi import rewraps
 from ogi.access import identities
 from ogi.access.identities import KEYS, USERS, AccessKey, Entropy
-from ogi.service import Principal
+from ogi.service import Ports, Principal, Run
 from ogi.storage import CONTROL, Reader
 from ogi.vault import NONCE_BYTES, Vault
 
@@ -199,6 +200,21 @@ def seal_key(
 
 def open_secret(vault: Vault, row: AccessKey) -> str:
     return vault.open(_SECRETS, row.sealed, row.id.encode()).decode()
+
+
+async def rewrap(ports: Ports) -> int:
+    """Seal the secrets of access keys anew where that is due: `Service.rewrap` of IAM."""
+    vault = ports.vault
+
+    def anew(run: Run, row: AccessKey) -> AccessKey:
+        bound = row.id.encode()
+        if vault.is_newest(_SECRETS, row.sealed, bound):
+            return row
+        plain = vault.open(_SECRETS, row.sealed, bound)
+        sealed = vault.seal(_SECRETS, plain, run.entropy(NONCE_BYTES), bound)
+        return msgspec.structs.replace(row, sealed=sealed)
+
+    return await rewraps.table(ports, KEYS, CONTROL, anew)
 
 
 def mint_session(

@@ -9,6 +9,7 @@ from ogi.cli.ca import ca
 from ogi.cli.demo import demo
 from ogi.cli.env import env
 from ogi.cli.explain import explain
+from ogi.cli.keys import keys
 from ogi.cli.logs import logs
 from ogi.cli.outbox import outbox
 from ogi.cli.serve import serve
@@ -37,6 +38,7 @@ main.add_command(serve)
 main.add_command(env)
 main.add_command(ca)
 main.add_command(demo)
+main.add_command(keys)
 main.add_command(logs)
 main.add_command(explain)
 main.add_command(outbox)

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import uvloop
 
+from ogi import roots
 from ogi.cli.lines import Lines
 from ogi.mail import SECURITIES
 from ogi.settings import Settings
@@ -24,6 +25,8 @@ SWITCH_S = 0.0005
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Requests make few cycles; the default of 700 objects would look after every few of them."""
+
+KEYRING = "keyring.json"
 
 _HELP = {field.name: field.metadata["help"] for field in fields(Settings)}
 
@@ -42,6 +45,10 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--credentials", metavar="KEY:SECRET", default="", help=_HELP["credentials"])
 @click.option("--force-weak-credentials", is_flag=True, help=_HELP["force_weak_credentials"])
 @click.option("--seed", type=_path(exists=True, dir_okay=False), help=_HELP["seed"])
+@click.option("--root-key", metavar="FROM", default="file", show_default=True,
+              help=_HELP["root_key"])  # fmt: skip
+@click.option("--root-kms-endpoint", metavar="URL", default="", help=_HELP["root_kms_endpoint"])
+@click.option("--root-kms-region", metavar="REGION", default="", help=_HELP["root_kms_region"])
 @click.option("--tls-certificate", type=_path(exists=True), help=_HELP["tls_certificate"])
 @click.option("--tls-key", type=_path(exists=True), help=_HELP["tls_key"])
 @click.option("--tls-generated", is_flag=True, help=_HELP["tls_generated"])
@@ -95,9 +102,21 @@ def serve(log_level: str, **options: Any) -> None:
         raise click.BadParameter("give KEY:SECRET, e.g. test:test", param_hint="--credentials")
     # Taken out of the environment, which the processes that run functions may inherit.
     options["smtp_password"] = os.environ.pop("OGI_SMTP_PASSWORD", "")
+    if options["root_key"] == "passphrase":
+        _ask_passphrase(options["data"])
     sys.setswitchinterval(SWITCH_S)
     code = uvloop.run(_run(Settings(**options)))
     raise SystemExit(code)
+
+
+def _ask_passphrase(data: Path) -> None:
+    """On a terminal, ask for the passphrase of the root key; twice where it is a new one."""
+    if roots.PASSPHRASE_VARIABLE in os.environ or not sys.stdin.isatty():
+        return
+    os.environ[roots.PASSPHRASE_VARIABLE] = click.prompt(
+        "Passphrase of the root key", hide_input=True, err=True,
+        confirmation_prompt=not (data / KEYRING).exists(),
+    )  # fmt: skip
 
 
 async def _run(settings: Settings) -> int:

@@ -123,6 +123,18 @@ def _make(data: Path, vault: Vault, hosts: list[str]) -> None:
     _write(data / CERTIFICATE, certificate.public_bytes(Encoding.PEM), 0o644)
 
 
+def rewrap(data: Path, vault: Vault) -> int:
+    """Seal the authority's key anew under the vault's newest generation where that is due."""
+    path = data / KEY
+    if not path.exists():
+        return 0
+    sealed = path.read_bytes()
+    if vault.is_newest(_PURPOSE, sealed):
+        return 0
+    _write(path, vault.seal(_PURPOSE, vault.open(_PURPOSE, sealed), os.urandom(NONCE_BYTES)), 0o600)
+    return 1
+
+
 def _write(path: Path, content: bytes, mode: int) -> None:
     """In one piece, or not at all."""
     made = path.with_suffix(f"{path.suffix}.new")

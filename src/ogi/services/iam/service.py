@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ogi.access import credentials
 from ogi.service import Call, Fields, Service
 from ogi.services.iam import entities
 from ogi.services.iam.errors import AccessDenied
@@ -9,7 +10,12 @@ from ogi.services.iam.uses import Recorder
 from ogi.storage import CONTROL, Home
 
 SERVICE = Service(
-    "iam", "iam.amazonaws.com", denied=AccessDenied, tags_of=entities.tags_at, workers=(Recorder,)
+    "iam",
+    "iam.amazonaws.com",
+    denied=AccessDenied,
+    tags_of=entities.tags_at,
+    workers=(Recorder,),
+    rewrap=credentials.rewrap,
 )
 
 

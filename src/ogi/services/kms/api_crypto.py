@@ -71,15 +71,20 @@ def decrypt(tx: Reader, call: Call, request: Fields) -> Fields:
         "KeyId": key.arn,
         "Plaintext": plain,
         "EncryptionAlgorithm": algorithm,
-        **_material("KeyMaterialId", key, request["CiphertextBlob"]),
+        **_material(call, "KeyMaterialId", key, request["CiphertextBlob"]),
     }
 
 
-def _material(member: str, key: Key, blob: bytes) -> Fields:
+def _material(call: Call, member: str, key: Key, blob: bytes) -> Fields:
     """Which material of a symmetric key a blob, known to be of it, was made with."""
     if key.spec != SYMMETRIC:
         return {}
-    return {member: key.materials[ciphertexts.names(blob).version].id}
+    return {member: materials.id(call.ports.vault, key, ciphertexts.names(blob).version)}
+
+
+def _current(call: Call, key: Key) -> str:
+    vault = call.ports.vault
+    return materials.id(vault, key, materials.current(vault, key))
 
 
 def _usable(key: Key, request: Fields, operation: str, algorithm: str) -> Mapping[str, str]:
@@ -150,8 +155,8 @@ def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
         "KeyId": target.arn,
         "SourceEncryptionAlgorithm": old,
         "DestinationEncryptionAlgorithm": new,
-        **_material("SourceKeyMaterialId", source, request["CiphertextBlob"]),
-        **_material("DestinationKeyMaterialId", target, blob),
+        **_material(call, "SourceKeyMaterialId", source, request["CiphertextBlob"]),
+        **_material(call, "DestinationKeyMaterialId", target, blob),
     }
 
 
@@ -203,7 +208,7 @@ def _data_key(tx: Reader, call: Call, request: Fields, operation: str) -> Fields
         "CiphertextBlob": blob,
         "Plaintext": plain,
         "KeyId": key.arn,
-        "KeyMaterialId": key.materials[-1].id,
+        "KeyMaterialId": _current(call, key),
     }
 
 

@@ -128,7 +128,7 @@ def _create(
     )
     bypass = "Policy" not in request or bool(request.get("BypassPolicyLockoutSafetyCheck"))
     policies.attach(tx, call, key, policy, bypass=bypass)
-    return {"KeyMetadata": _metadata(key)}
+    return {"KeyMetadata": _metadata(call, key)}
 
 
 # -- description --------------------------------------------------------------------------------
@@ -136,10 +136,10 @@ def _create(
 
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def describe_key(tx: Reader, call: Call, request: Fields) -> Fields:
-    return {"KeyMetadata": _metadata(keys.find(tx, call, request["KeyId"]))}
+    return {"KeyMetadata": _metadata(call, keys.find(tx, call, request["KeyId"]))}
 
 
-def _metadata(key: Key) -> Fields:
+def _metadata(call: Call, key: Key) -> Fields:
     found: Fields = {
         "AWSAccountId": key.account,
         "KeyId": key.id,
@@ -161,7 +161,8 @@ def _metadata(key: Key) -> Fields:
     if key.materials:
         current = key.materials[-1]
         if key.spec == "SYMMETRIC_DEFAULT":
-            found["CurrentKeyMaterialId"] = current.id
+            vault = call.ports.vault
+            found["CurrentKeyMaterialId"] = materials.id(vault, key, materials.current(vault, key))
         if key.origin == "EXTERNAL" and current.sealed:
             found |= imports.expiration(current)
     return found

@@ -138,6 +138,7 @@ async def _data_key_pair(call: Call, request: Fields, operation: str) -> Fields:
 
     def sealed(tx: Reader) -> Fields:
         key = usable(tx)
+        vault = call.ports.vault
         blob = ciphertexts.encrypt(running, key, pair.private, targets.encryption_context(request))
         targets.note(call, operation, key)
         return {
@@ -146,7 +147,7 @@ async def _data_key_pair(call: Call, request: Fields, operation: str) -> Fields:
             "PublicKey": pair.public,
             "KeyId": key.arn,
             "KeyPairSpec": spec,
-            "KeyMaterialId": key.materials[-1].id,
+            "KeyMaterialId": materials.id(vault, key, materials.current(vault, key)),
         }
 
     return await call.read(sealed)

@@ -42,7 +42,7 @@ class Names(msgspec.Struct, frozen=True):
 
 
 def encrypt(call: Call, key: Key, plain: bytes, context: Mapping[str, str]) -> bytes:
-    version = len(key.materials) - 1
+    version = materials.current(call.ports.vault, key)
     drawn = call.entropy(SALT_BYTES + NONCE_BYTES)
     head = b"".join((
         FORMAT, uuid.UUID(key.id).bytes, int(key.account).to_bytes(6, "big"),
@@ -66,7 +66,7 @@ def names(blob: bytes) -> Names:
 def decrypt(call: Call, key: Key, blob: bytes, context: Mapping[str, str]) -> bytes:
     """The plaintext; InvalidCiphertextException if anything of blob or context differs."""
     named = names(blob)
-    if named.version >= len(key.materials):
+    if named.version > materials.current(call.ports.vault, key):
         raise InvalidCiphertextException
     head = blob[:_HEAD]
     salt, nonce = head[_NAMES : _NAMES + SALT_BYTES], head[_NAMES + SALT_BYTES :]

@@ -147,9 +147,12 @@ def read(key: Key, material: bytes) -> tuple[bytes, bytes]:
 
 
 def material_id(vault: Vault, key_arn: str, secret: bytes) -> str:
-    """The same for the same material in the same key, and of no use to guess the material by."""
+    """The same for the same material in the same key, and of no use to guess the material by.
+
+    Of the vault's first generation: it outlives rotations of the root key.
+    """
     body = len(key_arn).to_bytes(2, "big") + key_arn.encode() + secret
-    return hmac.new(vault.key(_IDS), body, hashlib.sha256).hexdigest()
+    return hmac.new(vault.key(_IDS, 0), body, hashlib.sha256).hexdigest()
 
 
 def put(tx: Transaction, call: Call, key: Key, wanted: Wanted) -> Material:

@@ -63,9 +63,9 @@ def of_alias(account: str, region: str, alias: str) -> Key | None:
 
 
 @lru_cache(maxsize=4 * PLACES_MAX)
-def material(vault: Vault, arn: str) -> bytes:
-    """What such a key encrypts with."""
-    return vault.key(f"kms/managed/{arn}")
+def material(vault: Vault, arn: str, version: int) -> bytes:
+    """What such a key encrypts with: it has a version for each generation of the vault."""
+    return vault.key(f"kms/managed/{arn}", version)
 
 
 def _make(account: str, region: str, service: str) -> Key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ogi import arn as arns
 from ogi.service import Service
-from ogi.services.kms import grants, managed
+from ogi.services.kms import grants, managed, rewraps
 from ogi.services.kms.effects import in_effect
 from ogi.services.kms.errors import AccessDeniedException
 from ogi.services.kms.records import KEYS
@@ -36,5 +36,6 @@ SERVICE = Service(
     principal="kms.amazonaws.com",
     denied=AccessDeniedException,
     policy_of=policy_of,
+    rewrap=rewraps.rewrap,
     fixed=is_fixed,
 )

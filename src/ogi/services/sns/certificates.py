@@ -59,6 +59,21 @@ async def prepare(ports: Ports) -> None:
         await ports.store.transact(body, CONTROL)
 
 
+async def rewrap(ports: Ports) -> int:
+    """Seal the signing key anew where that is due."""
+    vault, nonce = ports.vault, ports.random(NONCE_BYTES)
+
+    def body(tx: Transaction) -> int:
+        signer = TABLE.get(tx, CONTROL)
+        if signer is None or vault.is_newest(_PURPOSE, signer.sealed_key):
+            return 0
+        sealed = vault.seal(_PURPOSE, vault.open(_PURPOSE, signer.sealed_key), nonce)
+        TABLE.put(tx, msgspec.structs.replace(signer, sealed_key=sealed), CONTROL)
+        return 1
+
+    return await ports.store.transact(body, CONTROL)
+
+
 async def page(ports: Ports, request: Request) -> Response:
     """The certificate, for whoever asks."""
     signer = await ports.store.read(lambda tx: TABLE.get(tx, CONTROL))

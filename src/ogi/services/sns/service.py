@@ -18,4 +18,5 @@ SERVICE = Service(
     policy_of=topics.policy_of,
     tags_of=topics.tags_of,
     prepare=certificates.prepare,
+    rewrap=certificates.rewrap,
 )

@@ -42,7 +42,7 @@ def write(vault: Vault, arn: str, receipt: Receipt) -> str:
         receipt.received_ms,
     )  # fmt: skip
     return binascii.b2a_base64(
-        _VERSION + fields + _digest(vault, arn, fields), newline=False
+        _VERSION + fields + _digest(vault, arn, fields, vault.generation), newline=False
     ).decode()
 
 
@@ -57,20 +57,24 @@ def read(vault: Vault, arn: str, handle: str) -> Receipt:
     if len(raw) != _BYTES or raw[:3] != _VERSION:
         raise ReceiptHandleIsInvalid.of(handle)
     fields = raw[3:-_DIGEST_BYTES]
-    if not hmac.compare_digest(raw[-_DIGEST_BYTES:], _digest(vault, arn, fields)):
+    generations = range(vault.generation, -1, -1)
+    if not any(
+        hmac.compare_digest(raw[-_DIGEST_BYTES:], _digest(vault, arn, fields, generation))
+        for generation in generations
+    ):
         raise ReceiptHandleIsInvalid.of(handle)
     return Receipt(*_FIELDS.unpack(fields))
 
 
-def _digest(vault: Vault, arn: str, fields: bytes) -> bytes:
-    hasher = _hasher(vault, arn).copy()
+def _digest(vault: Vault, arn: str, fields: bytes, generation: int) -> bytes:
+    hasher = _hasher(vault, arn, generation).copy()
     hasher.update(fields)
     return hasher.digest()
 
 
 @lru_cache(maxsize=4096)
-def _hasher(vault: Vault, arn: str) -> hashlib.blake2b:
+def _hasher(vault: Vault, arn: str, generation: int) -> hashlib.blake2b:
     """A hash that has taken in the key and the queue, of which each handle takes a copy."""
-    hasher = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=vault.key("sqs/receipt"))
+    hasher = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=vault.key("sqs/receipt", generation))
     hasher.update(len(arn).to_bytes(2, "big") + arn.encode())
     return hasher
