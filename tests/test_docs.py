@@ -101,7 +101,7 @@ def test_commands_that_pages_name_exist(name: str) -> None:
             continue
         found = main.commands.get(words[0])
         assert found is not None, f"{name}: ogi {command}"
-        if isinstance(found, click.Group) and len(words) > 1:
+        if isinstance(found, click.Group) and words[1:] and not words[1].startswith("-"):
             found = found.commands.get(words[1])
             assert found is not None, f"{name}: ogi {command}"
         options = {
