@@ -24,8 +24,8 @@ FIRST_S = 600.0
 @endpoint_option
 @data_option
 def logs(function: str, follow: bool, since: float, endpoint: str, data: Path) -> None:
-    """Print the log lines of FUNCTION (or of a log group, if it begins with a slash)."""
-    group = function if function.startswith("/") else f"/aws/lambda/{function}"
+    """Print the log lines of FUNCTION (or of a log group, if there is a slash in it)."""
+    group = function if "/" in function else f"/aws/lambda/{function}"
     watcher = client("logs", endpoint, data)
     start_ms = int((time.time() - since) * 1000)
     seen: set[str] = set()
