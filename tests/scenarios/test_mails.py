@@ -1,4 +1,4 @@
-"""Mailboxes as users and operators meet them: a real SMTP server, and none."""
+"""Mailboxes, phones and devices as users and operators meet them: a real SMTP server, or none."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.scenarios.conftest import Server, eventually, start
 from tests.smtp import Mailbox, serving
@@ -114,3 +115,55 @@ def test_without_a_mail_server_the_outbox_has_mails_and_links(server: Server, na
         urllib.request.urlopen(f"{server.endpoint}/_ogi/outbox")
     with refused.value as answer:
         assert answer.code == 403 and b"sign the request" in answer.read()
+
+
+def test_phones_and_devices_have_their_messages_in_the_outbox(server: Server, name: str) -> None:
+    sns = server.client("sns")
+    number = f"+1{int(name[-6:], 16):010}"
+    sent = sns.publish(PhoneNumber=number, Message="your code is 42")
+    (got,) = _outbox(server, number)
+    assert (got["message_id"], got["text"]) == (sent["MessageId"], "your code is 42")
+    subprocess.run(
+        [sys.executable, "-m", "ogi", "outbox", "reply", number, "STOP"],
+        env=server.environment, check=True, capture_output=True,
+    )  # fmt: skip
+    assert sns.check_if_phone_number_is_opted_out(phoneNumber=number)["isOptedOut"]
+    sns.opt_in_phone_number(phoneNumber=number)
+    sns.create_sms_sandbox_phone_number(PhoneNumber=number)
+    password = _outbox(server, number)[-1]["text"].rpartition(" ")[2]
+    with pytest.raises(sns.exceptions.VerificationException):
+        sns.verify_sms_sandbox_phone_number(PhoneNumber=number, OneTimePassword="12345678")
+    sns.verify_sms_sandbox_phone_number(PhoneNumber=number, OneTimePassword=password)
+    application = sns.create_platform_application(
+        Name=name, Platform="GCM", Attributes={"PlatformCredential": "key"}
+    )["PlatformApplicationArn"]
+    device = sns.create_platform_endpoint(PlatformApplicationArn=application, Token=name)
+    sns.publish(TargetArn=device["EndpointArn"], Message="ping")
+    assert [m["text"] for m in _outbox(server, device["EndpointArn"])] == ["ping"]
+    sns.set_endpoint_attributes(EndpointArn=device["EndpointArn"], Attributes={"Enabled": "false"})
+    with pytest.raises(sns.exceptions.EndpointDisabledException):
+        sns.publish(TargetArn=device["EndpointArn"], Message="ping")
+
+
+def test_who_may_publish_to_a_topic_only_sends_no_sms(server: Server, name: str) -> None:
+    iam = server.client("iam")
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": "sns:*", "Resource": "arn:aws:sns:*:*:*"}
+    iam.put_user_policy(
+        UserName=name, PolicyName="topics",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )  # fmt: skip
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    sns = server.client(
+        "sns", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+    sns.create_topic(Name=name)
+    with pytest.raises(ClientError) as refused:
+        sns.publish(PhoneNumber="+15555550199", Message="hello")
+    assert refused.value.response["Error"]["Code"] == "AuthorizationError"
+    told = subprocess.run(
+        [sys.executable, "-m", "ogi", "outbox"], capture_output=True, text=True,
+        env={**server.environment, "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+             "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]},
+    )  # fmt: skip
+    assert told.returncode == 1 and "not authorized" in told.stderr

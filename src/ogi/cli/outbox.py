@@ -15,11 +15,13 @@ from ogi.cli.servers import ask_signed, data_option, endpoint_option
 
 POLL_S = 0.5
 PATH = "/_ogi/outbox"
+MOST = 1_000
+"""What the server tells at once, and all that it keeps."""
 
 
 @click.group(invoke_without_command=True)
 @click.option("--follow", "-f", is_flag=True, help="Go on as messages come, until Ctrl-C.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000),
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, MOST),
               help="So many of the latest.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @endpoint_option
@@ -36,11 +38,11 @@ def outbox(
     context.obj = (endpoint, data)
     if context.invoked_subcommand is not None:
         return
-    after = ""
+    after = 0
     while True:
-        query = urlencode({"limit": limit, **({"after": after} if after else {})})
+        query = urlencode({"limit": MOST if after else limit, "after": after})
         for message in ask_signed(endpoint, data, "GET", f"{PATH}?{query}")["messages"]:
-            after = message["key"]
+            after = message["number"]
             click.echo(json.dumps(message) if as_json else _shown(message))
         if not follow:
             return

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ogi.service import Fields
-from ogi.services.sns import certificates
+from ogi.services.sns import certificates, outbox
+from ogi.services.sns.outbox import Letter
 from tests.world import World
 
 ACCOUNT_ARN = "eu-west-1:111122223333"
@@ -22,7 +23,7 @@ class Client:
         self.world = world
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        operation = "".join(word.capitalize() for word in name.split("_"))
+        operation = "".join(word.capitalize() for word in name.split("_")).replace("Sms", "SMS")
 
         async def ask(**request: Any) -> Fields:
             return await self.world.call("sns", operation, **request)
@@ -70,6 +71,13 @@ class Client:
     async def texts(self, queue: str = "inbox", limit: int = 10) -> list[str]:
         """The texts that were published, out of the envelopes that came to a queue."""
         return [json.loads(m["Body"])["Message"] for m in await self.messages(queue, limit)]
+
+    async def outbox(self, kind: str = "") -> list[Letter]:
+        """What lies in the outbox, the oldest first."""
+        await self.world.deliver()
+        call = self.world.caller()
+        found = await self.world.store.read(lambda tx: outbox.latest(tx, call, 1_000))
+        return [letter for _, _, letter in reversed(found) if kind in ("", letter.kind)]
 
     def hops(self, kind: str) -> list[Fields]:
         return [hop for hop in self.world.ports.traces.get("1-test") if hop["kind"] == kind]

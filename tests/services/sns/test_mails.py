@@ -14,8 +14,6 @@ import pytest
 from ogi import mail
 from ogi.errors import AwsError
 from ogi.service import ANONYMOUS
-from ogi.services.sns import outbox
-from ogi.services.sns.outbox import Letter
 from ogi.settings import Settings
 from tests.certificates import Authority
 from tests.services.sns.conftest import Client
@@ -328,12 +326,6 @@ def test_settings_that_do_not_fit_together_are_refused(settings: dict[str, str])
 # -- without a server -----------------------------------------------------------------------------
 
 
-async def _kept(sns: Client) -> list[Letter]:
-    call = sns.world.caller()
-    found = await sns.world.store.read(lambda tx: outbox.latest(tx, call, 100))
-    return [letter for _, _, letter in reversed(found)]
-
-
 async def test_without_a_server_mails_are_kept_with_their_links(
     world_of: Callable[..., World], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -342,11 +334,11 @@ async def test_without_a_server_mails_are_kept_with_their_links(
     await sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=ADDRESS)
     await sns.world.deliver()
     assert "no SMTP server is set" in caplog.text
-    (asked,) = await _kept(sns)
+    (asked,) = await sns.outbox()
     await _visit(sns, _link(asked.text))
     await sns.publish(TopicArn=topic, Message="classified", Subject="psst")
     await sns.world.deliver()
-    asked, got = await _kept(sns)
+    asked, got = await sns.outbox()
     assert (got.kind, got.to, got.subject) == ("email", ADDRESS, "psst")
     assert got.text.startswith("classified\n\n--\n") and got.topic_arn == topic
     rows = await sns.world.store.read(lambda tx: tx.scan(b"\x00", b"\xff", 1_000))

@@ -6,9 +6,20 @@ import re
 
 import msgspec
 
-from ogi.errors import AwsError, unsupported
+from ogi.errors import AwsError
 from ogi.service import Call, Fields
-from ogi.services.sns import archives, certificates, contents, fanout, groups, protections, topics
+from ogi.services.sns import (
+    archives,
+    carriers,
+    certificates,
+    contents,
+    devices,
+    fanout,
+    groups,
+    outbox,
+    protections,
+    topics,
+)
 from ogi.services.sns.contents import Content
 from ogi.services.sns.errors import (
     AuthorizationErrorException,
@@ -37,35 +48,45 @@ _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 SERVICE.page(certificates.PATH)(certificates.page)
 
 
-def _target(request: Fields) -> str:
-    """The topic that a Publish names."""
+def _target(request: Fields) -> tuple[str, str]:
+    """(member, value) of the topic, the device or the phone number that a Publish names."""
     named = [n for n in ("TopicArn", "TargetArn", "PhoneNumber") if request.get(n)]
-    if "PhoneNumber" in named:
-        raise unsupported("publishing to a phone number")
     if len(named) > 1:
         raise InvalidParameterException.of("TopicArn or TargetArn")
     if not named:
         raise InvalidParameterException.of(
             "TopicArn or TargetArn", "no value for required parameter"
         )
-    target: str = request[named[0]]
-    found = topics.parse(target, named[0])
-    if "/" in found.resource:
-        raise unsupported("publishing to a platform endpoint")
-    return target
+    member = named[0]
+    target: str = request[member]
+    if member != "PhoneNumber" and not devices.is_arn(target):
+        topics.parse(target, member)
+    return member, target
 
 
 def _on_target(tx: Reader, call: Call, request: Fields) -> str:
-    return _target(request)
+    member, target = _target(request)
+    return "*" if member == "PhoneNumber" else target
 
 
 def _home_of_target(call: Call, request: Fields) -> Home:
-    return Home(_target(request))
+    member, target = _target(request)
+    if member == "PhoneNumber":
+        return outbox.home_of(call.account, call.region)
+    if devices.is_arn(target):
+        found, _, _ = devices.parse(target, member)
+        return outbox.home_of(found.account, found.region)
+    return Home(target)
 
 
 @SERVICE.operation(on=_on_target, keys=topics.owner_keys, home=_home_of_target)
 def publish(tx: Transaction, call: Call, request: Fields) -> Fields:
-    topic = topics.find(tx, call, _target(request))
+    member, target = _target(request)
+    if member == "PhoneNumber":
+        return carriers.publish_to_phone(tx, call, request)
+    if devices.is_arn(target):
+        return carriers.publish_to_device(tx, call, target, member, request)
+    topic = topics.find(tx, call, target)
     return _publish(tx, call, topic, request)
 
 

@@ -68,8 +68,11 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Content).decode
 
 
-def read(call: Call, topic: Topic, request: Fields) -> Content:
-    """The content of a Publish request or a batch entry; raises what SNS refuses."""
+def read(call: Call, topic: Topic, request: Fields, platform: str = "") -> Content:
+    """The content of a Publish request or a batch entry; raises what SNS refuses.
+
+    platform: of the device that it goes to alone, whose own text may stand for the default.
+    """
     message: str = request["Message"]
     if not message:
         raise InvalidParameterException.of("Empty message")
@@ -83,8 +86,8 @@ def read(call: Call, topic: Topic, request: Fields) -> Content:
     text, texts = message, {}
     structure = request.get("MessageStructure")
     if structure == "json":
-        texts = _by_protocol(message)
-        text = texts["default"]
+        texts = _by_protocol(message, platform)
+        text = texts.get("default", "")
     elif structure:
         raise InvalidParameterException.of("MessageStructure")
     return Content(
@@ -145,7 +148,7 @@ def _subject(request: Fields) -> str:
     return subject
 
 
-def _by_protocol(message: str) -> dict[str, str]:
+def _by_protocol(message: str, platform: str) -> dict[str, str]:
     parse = "Message Structure - JSON message body failed to parse"
     try:
         parsed = json.loads(message, object_pairs_hook=_unique)
@@ -153,6 +156,8 @@ def _by_protocol(message: str) -> dict[str, str]:
         raise InvalidParameterException.of(parse) from None
     if not isinstance(parsed, dict):
         raise InvalidParameterException.of(parse)
+    if platform and isinstance(parsed.get(platform), str):
+        return {platform: parsed[platform]}
     if not isinstance(parsed.get("default"), str):
         raise InvalidParameterException.of(
             "Message Structure - No default entry in JSON message body"

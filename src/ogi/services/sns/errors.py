@@ -87,3 +87,23 @@ class KMSNotFoundException(AwsError):
 
 class KMSThrottlingException(AwsError):
     """The request was denied due to request throttling."""
+
+
+class EndpointDisabledException(AwsError):
+    """Endpoint is disabled"""
+
+
+class OptedOutException(AwsError):
+    """The phone number has opted out of receiving SMS messages."""
+
+
+class ThrottledException(AwsError):
+    """Rate exceeded"""
+
+
+class UserErrorException(AwsError):
+    """A parameter does not comply with the associated constraints."""
+
+
+class VerificationException(AwsError):
+    """The one-time password (OTP) used for verification is invalid."""

@@ -48,9 +48,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Count(msgspec.Struct, frozen=True):
+    kept: int = 0
     """How many there are; while there are any, a sweep is owed."""
-
-    number: int = 0
+    latest: int = 0
+    """The number of the latest: they are numbered as they come."""
 
 
 ENTRIES = Table("sns.outbox", Entry, cached=False)
@@ -67,48 +68,46 @@ def home_of(account: str, region: str) -> Home:
 def keep(tx: Transaction, call: Call, letter: Letter) -> None:
     """Keep a message in the outbox of the call's account and region."""
     home = home_of(call.account, call.region)
-    id = call.new_id()
-    sealed = sealing.seal(
-        tx, call, _encode(letter), purpose=f"sns/{home}", key_id=None, context={}, bound=id.encode()
-    )
-    number = (COUNT.get(tx, home) or Count()).number
-    if not number:
+    count = COUNT.get(tx, home) or Count()
+    kept, number = count.kept, count.latest + 1
+    if not kept:
         _owe_sweep(tx, call, home, call.now + KEPT_S)
-    if number >= LETTERS_MAX:
+    if kept >= LETTERS_MAX:
         for key, _ in ENTRIES.scan(tx, home, limit=1):
-            _drop(tx, home, key)
-            number -= 1
-    ENTRIES.put(tx, Entry(call.now, sealed), home, int(call.now * 1000), id)
-    COUNT.put(tx, Count(number + 1), home)
+            ENTRIES.delete(tx, home, _number(key))
+            kept -= 1
+    sealed = sealing.seal(
+        tx, call, _encode(letter), purpose=f"sns/{home}", key_id=None, context={},
+        bound=number.to_bytes(8, "big"),
+    )  # fmt: skip
+    ENTRIES.put(tx, Entry(call.now, sealed), home, number)
+    COUNT.put(tx, Count(kept + 1, number), home)
     call.note("sns.outbox", to=letter.to, protocol=letter.kind, refused=letter.refused)
 
 
-def latest(
-    tx: Reader, call: Call, limit: int, after: bytes = b""
-) -> list[tuple[bytes, float, Letter]]:
-    """(key, when, message), the newest first; after: the key of the last one that was seen."""
+def latest(tx: Reader, call: Call, limit: int, after: int = 0) -> list[tuple[int, float, Letter]]:
+    """(number, when, message), the newest first; after: the number of the last that was seen."""
     home = home_of(call.account, call.region)
     rows = ENTRIES.scan(tx, home, limit=limit, reverse=True)
-    if after:
-        rows = [row for row in rows if row[0] > after]
-    return [(key, entry.at, _opened(tx, call, home, key, entry)) for key, entry in rows]
+    numbered = ((_number(key), entry) for key, entry in rows)
+    return [
+        (number, entry.at, _opened(tx, call, home, number, entry))
+        for number, entry in numbered
+        if number > after
+    ]
 
 
-def _opened(tx: Reader, call: Call, home: Home, key: bytes, entry: Entry) -> Letter:
+def _opened(tx: Reader, call: Call, home: Home, number: int, entry: Entry) -> Letter:
     return _decode(
         sealing.open(
-            tx, call, entry.sealed, purpose=f"sns/{home}", context={}, bound=_id(key).encode()
+            tx, call, entry.sealed, purpose=f"sns/{home}", context={},
+            bound=number.to_bytes(8, "big"),
         )
-    )
+    )  # fmt: skip
 
 
-def _id(key: bytes) -> str:
-    """The id behind the eight bytes of the time; a text part ends with two NULs."""
-    return key[8:-2].decode()
-
-
-def _drop(tx: Transaction, home: Home, key: bytes) -> None:
-    ENTRIES.delete(tx, home, int.from_bytes(key[:8], "big"), _id(key))
+def _number(key: bytes) -> int:
+    return int.from_bytes(key, "big")
 
 
 def _owe_sweep(tx: Transaction, call: Call, home: Home, due: float) -> None:
@@ -127,9 +126,9 @@ def sweep_outbox(tx: Transaction, call: Call, request: Fields) -> Fields:
     rows = ENTRIES.scan(tx, home, limit=PAGE + 1)
     old = [key for key, entry in rows[:PAGE] if entry.at + KEPT_S <= call.now]
     for key in old:
-        _drop(tx, home, key)
-    number = (COUNT.get(tx, home) or Count()).number - len(old)
-    COUNT.put(tx, Count(max(number, 0)), home)
+        ENTRIES.delete(tx, home, _number(key))
+    count = COUNT.get(tx, home) or Count()
+    COUNT.put(tx, msgspec.structs.replace(count, kept=count.kept - len(old)), home)
     if len(rows) > len(old):
         left = rows[len(old)][1]
         _owe_sweep(tx, call, home, max(call.now, left.at + KEPT_S))

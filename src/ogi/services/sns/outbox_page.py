@@ -27,8 +27,8 @@ SHOWN_MAX = 1_000
 
 @SERVICE.page(PATH)
 async def page(ports: Ports, request: Request) -> Response:
-    """GET ?limit=N&after=KEY: the latest messages, the oldest first. POST ?from=NUMBER&text=STOP:
-    a reply."""
+    """GET ?limit=N&after=NUMBER: the latest messages, the oldest of them first.
+    POST ?from=NUMBER&text=STOP: a reply."""
     try:
         call = await _caller(ports, request)
         query = dict(request.parameters())
@@ -69,20 +69,19 @@ async def _shown(call: Call, query: dict[str, str]) -> dict[str, Any]:
     limit = query.get("limit", str(SHOWN_MAX))
     if not limit.isdecimal() or not 1 <= int(limit) <= SHOWN_MAX:
         raise InvalidParameterException.of("limit")
-    try:
-        after = bytes.fromhex(query.get("after", ""))
-    except ValueError:
-        raise InvalidParameterException.of("after") from None
+    after = query.get("after", "0")
+    if not after.isdecimal():
+        raise InvalidParameterException.of("after")
 
-    def body(tx: Reader) -> list[tuple[bytes, float, Letter]]:
+    def body(tx: Reader) -> list[tuple[int, float, Letter]]:
         _check(tx, call, "ogi:ReadOutbox")
-        return outbox.latest(tx, call, int(limit), after)
+        return outbox.latest(tx, call, int(limit), int(after))
 
     found = await call.ports.store.read(body)
     return {
         "messages": [
-            {"key": key.hex(), "at": at, **msgspec.structs.asdict(letter)}
-            for key, at, letter in reversed(found)
+            {"number": number, "at": at, **msgspec.structs.asdict(letter)}
+            for number, at, letter in reversed(found)
         ]
     }
 

@@ -1,6 +1,7 @@
-"""Phone numbers: which are opted out, and whether a message may go to one.
+"""Phone numbers: which are opted out, and what keeps a message from one.
 
-docs.aws.amazon.com/sns/latest/dg/sms_manage.html (opting out), .../sns-sms-sandbox.html
+docs.aws.amazon.com/sns/latest/dg/sms_manage.html ("Opting out of receiving SMS messages") and
+docs.aws.amazon.com/sns/latest/api/API_OptInPhoneNumber.html
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import msgspec
 
 from ogi.service import Call
+from ogi.services.sns import pages
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.storage import Home, Reader, Transaction
 from ogi.storage.tables import Table
@@ -18,7 +20,9 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 STOPS = frozenset((
     "ARRET", "CANCEL", "END", "OPT-OUT", "OPTOUT", "QUIT", "REMOVE", "STOP", "TD", "UNSUBSCRIBE",
 ))  # fmt: skip
-"""Replies that opt a number out (docs: sms_manage, "Opting out of receiving SMS messages")."""
+"""Replies that opt a number out."""
+OPT_IN_EVERY_S = 30 * 86_400
+""" "You can opt in a phone number only once every 30 days" (the action's page)."""
 
 
 class OptedOut(msgspec.Struct, frozen=True):
@@ -26,22 +30,49 @@ class OptedOut(msgspec.Struct, frozen=True):
     since: float
 
 
+class OptedIn(msgspec.Struct, frozen=True):
+    at: float
+
+
 OPTED_OUT = Table("sns.opted_out", OptedOut)
+OPTED_IN = Table("sns.opted_in", OptedIn)
 
 
 def is_number(text: str) -> bool:
     return E164.fullmatch(text) is not None
 
 
+def checked(number: str, member: str = "PhoneNumber") -> str:
+    """The number of a request; raises if it is none."""
+    if not is_number(number):
+        raise InvalidParameterException.of(member, f"{number} is not in E.164 format")
+    return number
+
+
 def is_opted_out(tx: Reader, home: Home, number: str) -> bool:
     return OPTED_OUT.get(tx, home, number) is not None
 
 
+def opted_out(tx: Reader, home: Home, start: bytes | None) -> list[tuple[bytes, OptedOut]]:
+    """A page of the numbers that are opted out, and one more."""
+    return OPTED_OUT.scan(tx, home, limit=pages.PAGE + 1, start=start)
+
+
 def reply(tx: Transaction, call: Call, number: str, text: str) -> bool:
     """What the holder of a number answers to a message; whether the number is opted out by it."""
-    if not is_number(number):
-        raise InvalidParameterException.of("PhoneNumber")
+    checked(number)
     if text.strip().upper() not in STOPS:
         return False
     OPTED_OUT.put(tx, OptedOut(number, call.now), call.home, number)
     return True
+
+
+def opt_in(tx: Transaction, call: Call, number: str) -> None:
+    """Messages to the number are delivered again."""
+    if not is_opted_out(tx, call.home, checked(number, "phoneNumber")):
+        return
+    latest = OPTED_IN.get(tx, call.home, number)
+    if latest is not None and latest.at + OPT_IN_EVERY_S > call.now:
+        raise InvalidParameterException.of("Cannot opt in right now, latest opt in is too recent")
+    OPTED_OUT.delete(tx, call.home, number)
+    OPTED_IN.put(tx, OptedIn(call.now), call.home, number)

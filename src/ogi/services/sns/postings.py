@@ -255,15 +255,32 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
         if wait_s is not None:
             _post(tx, call, home, duty, request, wait_s, attempt + 1)
             return {}
+    give_up(tx, call, home, request, known, report)
+    return {}
+
+
+def give_up(
+    tx: Transaction,
+    call: Call,
+    home: Home,
+    request: Fields,
+    whom: tuple[Topic, Subscription],
+    report: Fields,
+) -> None:
+    """Tell that a message was not delivered, and give it to the dead-letter queue.
+
+    home: of this transaction.
+    """
+    topic, subscription = whom
     if "Notice" in request:
         statuses.failed(tx, call, home, request["Notice"], report)
     if "Sealed" not in request:
-        return {}  # A confirmation: whoever subscribes again is asked again.
+        return  # A confirmation: whoever subscribes again is asked again.
     try:
         content = contents.open_(tx, call, topic, request["Sealed"])
     except AwsError as error:
         call.note("sns.unreadable", topic=topic.arn, code=error.shape, message=error.message)
-        return {}
+        return
     rest: Fields = {}
     if subscription.raw:
         body = content.text_for(subscription.protocol)
@@ -271,7 +288,6 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
         body = Envelopes(tx, call, topic, content).for_queue(subscription)
     reference = {"TopicArn": topic.arn, "SubscriptionArn": subscription.arn}
     dead_letters.bury(tx, call, reference, body, rest, report["code"], report["message"])
-    return {}
 
 
 def _phases(topic: Topic, subscription: Subscription) -> Phases:

@@ -7,8 +7,9 @@ from ogi.services.sns import certificates, topics
 from ogi.services.sns.errors import AuthorizationErrorException
 
 REMARK = """\
-Mails go out by an SMTP server that `--smtp-host` names; without one they are kept in the outbox,
-which `ogi outbox` shows (docs/operating.md)."""
+SMS and mobile push have no carrier here: messages to phone numbers and platform endpoints go to a
+local outbox, which `ogi outbox` shows ([operating](operating.md#the-outbox)). Mails go out by the
+SMTP server that `--smtp-host` names, else to the outbox as well."""
 """For the coverage page."""
 
 SERVICE = Service(

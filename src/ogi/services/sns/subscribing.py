@@ -11,7 +11,9 @@ from ogi.errors import unsupported
 from ogi.service import Call
 from ogi.services.sns import (
     confirmations,
+    devices,
     endpoints,
+    phones,
     quotas,
     replays,
     subscription_attributes,
@@ -21,12 +23,12 @@ from ogi.services.sns import (
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import PROTOCOLS_OF_LARGE, SUBSCRIPTIONS_OF_LARGE_MAX, Topic
-from ogi.storage import Transaction
+from ogi.storage import Reader, Transaction
 
 PROTOCOLS = frozenset(
     ("http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose")
 )
-SUPPORTED = PROTOCOLS - {"sms", "application", "firehose"}
+SUPPORTED = PROTOCOLS - {"firehose"}
 ADDRESS_CHARS_MAX = 254
 _ADDRESS = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -44,7 +46,7 @@ def subscribe(
     attributes: dict[str, str],
 ) -> Subscription:
     """The subscription of an endpoint: the one that is there, or a new one."""
-    _check(call, topic, protocol, endpoint)
+    _check(tx, call, topic, protocol, endpoint)
     found = subscriptions.of_endpoint(tx, topic, protocol, endpoint)
     if found is not None:
         if attributes and subscription_attributes.changed(found, attributes) != found:
@@ -92,7 +94,7 @@ def _must_confirm(call: Call, protocol: str, endpoint: str) -> bool:
     return protocol in ("http", "https", "email", "email-json")
 
 
-def _check(call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
+def _check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
     if protocol not in PROTOCOLS:
         raise InvalidParameterException.of(
             f"Amazon SNS does not support this protocol string: {protocol}"
@@ -108,6 +110,12 @@ def _check(call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
         if len(endpoint) > ADDRESS_CHARS_MAX or not _ADDRESS.fullmatch(endpoint):
             raise InvalidParameterException.of("Email address")
         return
+    if protocol == "sms":
+        phones.checked(endpoint, "Endpoint")
+        return
+    if protocol == "application":
+        _check_device(tx, call, endpoint)
+        return
     found = arns.parse(endpoint)
     if protocol == "sqs":
         if found is None or found.service != "sqs":
@@ -119,6 +127,15 @@ def _check(call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
             )
     elif found is None or found.service != "lambda":
         raise InvalidParameterException.of("Lambda endpoint ARN")
+
+
+def _check_device(tx: Reader, call: Call, endpoint: str) -> None:
+    """A device of the subscriber's own: who else's it is cannot confirm."""
+    found, _, _ = devices.parse(endpoint, "Endpoint")
+    if found.account != call.principal.account or devices.look(tx, endpoint) is None:
+        raise InvalidParameterException.of(
+            "Endpoint", f"Endpoint does not exist for endpoint {endpoint}"
+        )
 
 
 def _check_url(call: Call, protocol: str, endpoint: str) -> None:
