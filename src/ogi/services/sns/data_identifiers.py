@@ -20,9 +20,10 @@ from ogi.services.sns import checksums
 
 PROXIMITY_CHARS = 30
 """So near to the data must a keyword stand, where one is required; the pages give no figure."""
-PATTERN_BYTES_MAX = 1024 * 1024
+PATTERN_BYTES_MAX = 512 * 1024
 """Memory of a compiled pattern; one that needs more is too complicated."""
-COMPILED_MAX = 1024
+COMPILED_MAX = 128
+"""Patterns kept: 64 MB at the very most."""
 
 Span = tuple[int, int]
 
