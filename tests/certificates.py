@@ -23,6 +23,7 @@ class Authority:
         made = self._builder("tests", self._key).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
+        made = made.add_extension(_SIGNS, critical=True)
         self.certificate = folder / "authority.pem"
         self.certificate.write_bytes(
             made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -57,7 +58,19 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=1))
             .not_valid_after(now + datetime.timedelta(days=30))
+            # Python 3.13 and later verify strictly (RFC 5280): both ends of the chain are named.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False
+            )
         )
+
+
+_SIGNS = x509.KeyUsage(
+    digital_signature=True, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, key_cert_sign=True, crl_sign=True,
+    encipher_only=False, decipher_only=False,
+)  # fmt: skip
 
 
 def _named(text: str) -> x509.Name:
