@@ -297,6 +297,11 @@ def _check(settings: Settings) -> None:
         quotas.parse(settings.sns_quotas)
     except ValueError as error:
         raise StartError(f"--sns-quotas: {error}") from error
+    if settings.sns_authorities is not None:
+        try:
+            outbound.trusting(settings.sns_authorities)
+        except OSError as error:
+            raise StartError(f"--sns-authorities cannot be read: {error}") from error
 
 
 def _is_loopback(host: str) -> bool:

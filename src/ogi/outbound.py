@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +27,9 @@ PIECE_BYTES = 16 * 1024
 PORTS = {"http": 80, "https": 443}
 METADATA = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")))
 """Where clouds tell machines their secrets."""
+
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_COMPATIBLE = IPv6Network("::/96")
 
 Address = IPv4Address | IPv6Address
 
@@ -53,11 +57,15 @@ class Bounds:
     """Of the answer; 0: the answer's body is not read."""
     thumbprints: Collection[str] = ()
     """SHA-1 of certificates that are good although no trusted authority signed them, in hex."""
+    authorities: Path | None = None
+    """PEM file of authorities that are trusted beside the public ones."""
 
 
 class Answer(NamedTuple):
     status: int
     body: bytes
+    challenges: tuple[str, ...] = ()
+    """What it asks for to let the client in: values of WWW-Authenticate."""
 
 
 def split(url: str, scheme: str) -> SplitResult | None:
@@ -109,13 +117,13 @@ async def _exchange(
 ) -> Answer:
     host, port = parts.hostname or "", _port(parts)
     address = await _address(settings, bounds.networks, host, port)
-    reader, writer = await _connect(parts, address, bounds.thumbprints)
+    reader, writer = await _connect(parts, address, bounds)
     try:
         here, there = (writer.get_extra_info(name) for name in ("sockname", "peername"))
         if here[0] == there[0] and there[1] in _own_ports(settings):
             # One of this machine's other addresses: who calls himself comes from where he goes.
             raise NotAllowed("The endpoint's address is not allowed")
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = target_of(parts)
         named = f"[{host}]" if ":" in host else host
         authority = f"{named}:{parts.port}" if parts.port else named
         lines = [f"{method} {target} HTTP/1.1", f"Host: {authority}", "Connection: close",
@@ -128,15 +136,20 @@ async def _exchange(
         writer.transport.abort()
 
 
+def target_of(parts: SplitResult) -> str:
+    """What a request line names of a URL."""
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 async def _connect(
-    parts: SplitResult, address: str, thumbprints: Collection[str]
+    parts: SplitResult, address: str, bounds: Bounds
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if parts.scheme == "http":
         return await asyncio.open_connection(address, _port(parts))
-    name = parts.hostname
+    name, thumbprints = parts.hostname, bounds.thumbprints
     try:
         return await asyncio.open_connection(
-            address, _port(parts), ssl=_tls(), server_hostname=name
+            address, _port(parts), ssl=trusting(bounds.authorities), server_hostname=name
         )
     except ssl.SSLCertVerificationError as error:
         if not thumbprints:
@@ -169,8 +182,7 @@ async def _address(settings: Settings, networks: str, host: str, port: int) -> s
 
 
 def _allowed(settings: Settings, networks: str, address: Address, port: int) -> bool:
-    if isinstance(address, IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
+    address = _plain(address)
     if networks:
         if not any(address in network for network in networks_of(networks)):
             return False
@@ -182,6 +194,20 @@ def _allowed(settings: Settings, networks: str, address: Address, port: int) -> 
     ):
         return False
     return not (_is_here(settings, address) and port in _own_ports(settings))
+
+
+def _plain(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one is another form of: mapped, 6to4, Teredo, or translated
+    (RFC 6052, RFC 8215, and the compatible form of RFC 4291)."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.teredo is not None:
+        return address.teredo[1]
+    plain = address.ipv4_mapped or address.sixtofour
+    compatible = address in _COMPATIBLE and int(address) > 1
+    if plain is None and (compatible or any(address in network for network in _TRANSLATED)):
+        plain = IPv4Address(int(address) & 0xFFFF_FFFF)
+    return plain or address
 
 
 @lru_cache(maxsize=8)
@@ -212,28 +238,33 @@ class _Arriving:
     """What httptools tells of an answer as it arrives."""
 
     def __init__(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
         self.headed = False
         self.complete = False
         self.measured = False
         """Whether the head says where the body ends; else the end of the connection does."""
         self.body = bytearray()
+        self.challenges: list[str] = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"www-authenticate":
+            self.challenges.append(value.decode("latin-1"))
         self.measured |= name.lower() in (b"content-length", b"transfer-encoding")
 
     def on_headers_complete(self) -> None:
-        self.headed = True
+        # 1xx says only that the answer is yet to come.
+        self.headed = self.parser.get_status_code() >= 200
 
     def on_body(self, body: bytes) -> None:
         self.body += body
 
     def on_message_complete(self) -> None:
-        self.complete = True
+        self.complete = self.headed
 
 
 async def _answer(reader: asyncio.StreamReader, body_bytes_max: int) -> Answer:
     arriving = _Arriving()
-    parser = httptools.HttpResponseParser(arriving)
+    parser = arriving.parser
     size = 0
     while not arriving.complete:
         if arriving.headed and not body_bytes_max:
@@ -247,12 +278,17 @@ async def _answer(reader: asyncio.StreamReader, body_bytes_max: int) -> Answer:
         parser.feed_data(piece)
     if len(arriving.body) > body_bytes_max > 0:
         raise ConnectionResetError("a longer answer than is taken")
-    return Answer(int(parser.get_status_code()), bytes(arriving.body[:body_bytes_max]))
+    status, body = int(parser.get_status_code()), bytes(arriving.body[:body_bytes_max])
+    return Answer(status, body, tuple(arriving.challenges))
 
 
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()
+@lru_cache(maxsize=4)
+def trusting(authorities: Path | None) -> ssl.SSLContext:
+    """The public authorities, and those of a PEM file; raises OSError if that cannot be read."""
+    context = ssl.create_default_context()
+    if authorities is not None:
+        context.load_verify_locations(authorities)
+    return context
 
 
 @lru_cache(maxsize=1)

@@ -81,6 +81,9 @@ class Settings:
         " topics, fifo-topics, subscriptions-per-topic, subscriptions-per-fifo-topic, pending and"
         " filters.",
     )
+    sns_authorities: Path | None = knob(
+        None, "PEM file of authorities that HTTPS subscribers may have beside the public ones."
+    )
     sns_http_s_max: float = knob(15.0, "Seconds in which an HTTP/S subscriber must answer.")
     smtp_host: str = knob(
         "", "SMTP server for mails to subscribers; empty: mails are kept in the outbox."

@@ -87,6 +87,8 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--smtp-ca", type=_path(exists=True, dir_okay=False), help=_HELP["smtp_ca"])
 @click.option("--links", metavar="URL", default="", help=_HELP["links"])
 @click.option("--sms-sandbox", is_flag=True, help=_HELP["sms_sandbox"])
+@click.option("--sns-authorities", type=_path(exists=True, dir_okay=False),
+              help=_HELP["sns_authorities"])  # fmt: skip
 @click.option("--log-level", default="WARNING", show_default=True,
               type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]))  # fmt: skip
 def serve(log_level: str, **options: Any) -> None:

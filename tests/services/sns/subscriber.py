@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from ogi.service import ANONYMOUS
 from tests.services.sns.conftest import Client
+
+Fault = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class Subscriber:
@@ -18,22 +21,33 @@ class Subscriber:
     def __init__(self, url: str = "") -> None:
         self.url = url
         self.requests: list[tuple[dict[str, str], str]] = []
-        self.answers: list[str] = ["200 OK"]
+        self.answers: list[str | Fault] = ["200 OK"]
         self.released = asyncio.Event()
+        self.busy: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.busy.add(asyncio.current_task())
+        await self._answer(reader, writer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        self.busy.remove(asyncio.current_task())
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")[1:-2]
         headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
         body = (await reader.readexactly(int(headers["content-length"]))).decode()
         self.requests.append((headers, body))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if answer == "hang":
+        if callable(answer):
+            with contextlib.suppress(ConnectionError):
+                await answer(writer)
+        elif answer == "hang":
             await self.released.wait()
         elif answer != "reset":
             writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
             await writer.drain()
-        writer.close()
 
     def bodies(self, kind: str = "Notification") -> list[str]:
         return [b for h, b in self.requests if h["x-amz-sns-message-type"] == kind]
@@ -66,4 +80,5 @@ async def serving() -> AsyncIterator[Subscriber]:
     async with server:
         yield made
         made.released.set()
-        await asyncio.sleep(0)
+        while made.busy:
+            await asyncio.wait([task for task in made.busy if task is not None])

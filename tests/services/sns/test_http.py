@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,44 +15,14 @@ from ogi.errors import AwsError
 from ogi.service import ANONYMOUS
 from ogi.services.sns import delivery_policies
 from tests.services.sns.conftest import Client
+from tests.services.sns.subscriber import Subscriber, serving
 from tests.world import World
-
-
-class Subscriber:
-    """A real HTTP server; `answers` says what it does with each request, the last one for ever."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[dict[str, str], str]] = []
-        self.answers: list[str] = ["200 OK"]
-        self.released = asyncio.Event()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = head.split("\r\n")[1:-2]
-        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
-        body = (await reader.readexactly(int(headers["content-length"]))).decode()
-        self.requests.append((headers, body))
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if answer == "hang":
-            await self.released.wait()
-        elif answer != "reset":
-            writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
-            await writer.drain()
-        writer.close()
-
-    def bodies(self, kind: str = "Notification") -> list[str]:
-        return [b for h, b in self.requests if h["x-amz-sns-message-type"] == kind]
 
 
 @pytest.fixture
 async def subscriber() -> AsyncIterator[Subscriber]:
-    made = Subscriber()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"  # type: ignore[attr-defined]
-    async with server:
+    async with serving() as made:
         yield made
-        made.released.set()
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -62,7 +31,7 @@ def sns(world_of: Callable[..., World]) -> Client:
     return Client(world_of("sns", "sqs", "kms", settings=settings))
 
 
-async def _subscribed(sns: Client, subscriber: Any, **attributes: Any) -> tuple[str, str]:
+async def _subscribed(sns: Client, subscriber: Subscriber, **attributes: Any) -> tuple[str, str]:
     """(topic, subscription), confirmed by the link in the message that the subscriber got."""
     topic = await sns.topic()
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in attributes.items()}
@@ -85,7 +54,7 @@ async def _subscribed(sns: Client, subscriber: Any, **attributes: Any) -> tuple[
 
 
 async def test_an_endpoint_gets_messages_once_it_has_confirmed(
-    sns: Client, subscriber: Any
+    sns: Client, subscriber: Subscriber
 ) -> None:
     topic = await sns.topic()
     await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
@@ -109,7 +78,7 @@ async def test_an_endpoint_gets_messages_once_it_has_confirmed(
     assert headers["user-agent"] == "Amazon Simple Notification Service Agent"
 
 
-async def test_raw_delivery_sends_the_text_and_says_so(sns: Client, subscriber: Any) -> None:
+async def test_raw_delivery_sends_the_text_and_says_so(sns: Client, subscriber: Subscriber) -> None:
     topic, _ = await _subscribed(
         sns, subscriber, RawMessageDelivery="true",
         DeliveryPolicy={"requestPolicy": {"headerContentType": "application/json"}},
@@ -124,7 +93,7 @@ async def test_raw_delivery_sends_the_text_and_says_so(sns: Client, subscriber: 
 
 @pytest.mark.parametrize("answer", ["500 No", "503 No", "429 No", "reset", "hang"])
 async def test_what_may_pass_is_tried_again_by_the_policy(
-    sns: Client, subscriber: Any, answer: str
+    sns: Client, subscriber: Subscriber, answer: str
 ) -> None:
     topic, _ = await _subscribed(sns, subscriber)
     subscriber.answers = [answer, answer, "200 OK"]
@@ -139,7 +108,7 @@ async def test_what_may_pass_is_tried_again_by_the_policy(
 
 @pytest.mark.parametrize(("answer", "tries"), [("404 No", 1), ("301 Moved", 1), ("500 No", 4)])
 async def test_what_fails_for_good_is_buried(
-    sns: Client, subscriber: Any, answer: str, tries: int
+    sns: Client, subscriber: Subscriber, answer: str, tries: int
 ) -> None:
     dead = await sns.queue("dead")
     topic, _ = await _subscribed(sns, subscriber, RedrivePolicy={"deadLetterTargetArn": dead})
@@ -154,7 +123,9 @@ async def test_what_fails_for_good_is_buried(
     assert answer[:3] in message["MessageAttributes"]["ErrorMessage"]["StringValue"]
 
 
-async def test_what_waits_for_an_endpoint_is_ciphertext(sns: Client, subscriber: Any) -> None:
+async def test_what_waits_for_an_endpoint_is_ciphertext(
+    sns: Client, subscriber: Subscriber
+) -> None:
     topic, _ = await _subscribed(sns, subscriber)
     subscriber.answers = ["500 No", "200 OK"]
     await sns.publish(TopicArn=topic, Message="classified")
@@ -164,7 +135,7 @@ async def test_what_waits_for_an_endpoint_is_ciphertext(sns: Client, subscriber:
 
 
 async def test_a_token_is_known_to_its_endpoint_alone_and_for_two_days(
-    sns: Client, subscriber: Any
+    sns: Client, subscriber: Subscriber
 ) -> None:
     topic = await sns.topic()
     made = await sns.subscribe(
@@ -181,7 +152,7 @@ async def test_a_token_is_known_to_its_endpoint_alone_and_for_two_days(
 
 
 async def test_a_locked_subscription_ends_by_a_signed_request_only(
-    sns: Client, subscriber: Any
+    sns: Client, subscriber: Subscriber
 ) -> None:
     topic = await sns.topic()
     await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
@@ -206,7 +177,7 @@ async def _leave(sns: Client, arn: str) -> None:
 
 
 async def test_an_endpoint_that_was_taken_off_by_a_link_is_told_and_may_come_back(
-    sns: Client, subscriber: Any
+    sns: Client, subscriber: Subscriber
 ) -> None:
     topic, arn = await _subscribed(sns, subscriber, FilterPolicy={"a": ["x"]})
     await _leave(sns, arn)
@@ -231,7 +202,7 @@ async def test_an_endpoint_that_was_taken_off_by_a_link_is_told_and_may_come_bac
 
 
 async def test_who_comes_back_too_late_or_has_subscribed_anew_changes_nothing(
-    sns: Client, subscriber: Any
+    sns: Client, subscriber: Subscriber
 ) -> None:
     topic, arn = await _subscribed(sns, subscriber)
     await _leave(sns, arn)
@@ -271,7 +242,7 @@ async def test_endpoints_that_are_refused_at_once(sns: Client, url: str) -> None
 
 
 async def test_a_setting_says_which_networks_may_be_reached(
-    world_of: Callable[..., World], subscriber: Any
+    world_of: Callable[..., World], subscriber: Subscriber
 ) -> None:
     sns = Client(world_of("sns", "sqs", "kms", settings={"sns_networks": "10.0.0.0/8"}))
     topic = await sns.topic()
@@ -284,7 +255,9 @@ async def test_a_setting_says_which_networks_may_be_reached(
     assert subscriber.requests == []
 
 
-async def test_an_endpoint_that_hangs_holds_nobody_else_up(sns: Client, subscriber: Any) -> None:
+async def test_an_endpoint_that_hangs_holds_nobody_else_up(
+    sns: Client, subscriber: Subscriber
+) -> None:
     topic, _ = await _subscribed(sns, subscriber)
     await sns.subscribed(topic)
     subscriber.answers = ["hang"]
@@ -300,7 +273,7 @@ async def test_an_endpoint_that_hangs_holds_nobody_else_up(sns: Client, subscrib
     assert {json.loads(b)["Message"] for b in subscriber.bodies()} == {str(n) for n in range(20)}
 
 
-async def test_throttling_spreads_the_postings(sns: Client, subscriber: Any) -> None:
+async def test_throttling_spreads_the_postings(sns: Client, subscriber: Subscriber) -> None:
     topic, _ = await _subscribed(
         sns, subscriber, DeliveryPolicy={"throttlePolicy": {"maxReceivesPerSecond": 2}}
     )
@@ -316,7 +289,7 @@ async def test_throttling_spreads_the_postings(sns: Client, subscriber: Any) -> 
 
 
 async def test_ogi_is_not_reached_by_any_of_its_machines_addresses(
-    world_of: Callable[..., World], subscriber: Any
+    world_of: Callable[..., World], subscriber: Subscriber
 ) -> None:
     port = urlsplit(subscriber.url).port
     assert port is not None
@@ -329,7 +302,7 @@ async def test_ogi_is_not_reached_by_any_of_its_machines_addresses(
     assert subscriber.requests == []
 
 
-async def test_large_messages_are_not_for_http(sns: Client, subscriber: Any) -> None:
+async def test_large_messages_are_not_for_http(sns: Client, subscriber: Subscriber) -> None:
     topic, arn = await _subscribed(sns, subscriber)
     large = {"TopicArn": topic, "AttributeName": "MaximumMessageSize", "AttributeValue": "300000"}
     with pytest.raises(AwsError):
@@ -371,7 +344,7 @@ def test_the_four_phases_come_in_their_order(function: str) -> None:
     ],
 )  # fmt: skip
 async def test_delivery_policies_that_are_refused(
-    sns: Client, subscriber: Any, policy: Any
+    sns: Client, subscriber: Subscriber, policy: Any
 ) -> None:
     topic = await sns.topic()
     text = policy if isinstance(policy, str) else json.dumps(policy)
@@ -383,7 +356,9 @@ async def test_delivery_policies_that_are_refused(
     assert refused.value.message.startswith("Invalid parameter: DeliveryPolicy")
 
 
-async def test_a_topics_policy_is_its_subscriptions_default(sns: Client, subscriber: Any) -> None:
+async def test_a_topics_policy_is_its_subscriptions_default(
+    sns: Client, subscriber: Subscriber
+) -> None:
     topic, arn = await _subscribed(sns, subscriber)
     policy = {"http": {"defaultHealthyRetryPolicy": {"numRetries": 5},
                        "disableSubscriptionOverrides": False}}  # fmt: skip

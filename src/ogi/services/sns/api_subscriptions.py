@@ -143,7 +143,7 @@ def _page(rows: list[tuple[bytes, Subscription]]) -> Fields:
                 "SubscriptionArn": "PendingConfirmation" if s.pending else s.arn,
                 "Owner": s.owner,
                 "Protocol": s.protocol,
-                "Endpoint": s.endpoint,
+                "Endpoint": s.shown,
                 "TopicArn": s.topic_arn,
             }
             for _, s in rows[: pages.PAGE]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, urlsplit
 
 from ogi import outbound
 from ogi.errors import AwsError
 from ogi.outbound import split
+from ogi.services.sns import challenges
 from ogi.settings import Settings
 
 __all__ = ["EndpointFailure", "EndpointRefusal", "post", "refused_literal", "split"]
 
 RETRIED = frozenset((429,))
-"""With all of 5xx: docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html"""
+"""With all of 5xx; all others are for good: "Amazon SNS considers all 5XX errors and 429 (too many
+requests sent) errors as retryable" (docs: sns-http-https-endpoint-as-subscriber)."""
 
 
 class EndpointFailure(AwsError):
@@ -32,11 +34,25 @@ def refused_literal(settings: Settings, parts: SplitResult) -> bool:
     return outbound.refused_literal(settings, settings.sns_networks, parts)
 
 
-async def post(settings: Settings, url: str, headers: list[tuple[str, str]], body: bytes) -> int:
-    """POST once; the status if the endpoint answers 2xx, else raises what came of it."""
-    bounds = outbound.Bounds(settings.sns_http_s_max, settings.sns_networks)
+async def post(
+    settings: Settings, url: str, headers: list[tuple[str, str]], body: bytes, nonce: str
+) -> int:
+    """POST once, and again with the URL's name and password to an endpoint that asks for them; the
+    status if it answers 2xx, else raises what came of it. `nonce` is new for each call."""
+    bounds = outbound.Bounds(
+        settings.sns_http_s_max, settings.sns_networks, authorities=settings.sns_authorities
+    )
+    parts = urlsplit(url)
+    given = challenges.credentials(parts)
     try:
         answer = await outbound.request(settings, "POST", url, headers, body, bounds)
+        if answer.status == 401 and given is not None:
+            proof = challenges.answer(
+                answer.challenges, *given, "POST", outbound.target_of(parts), nonce
+            )
+            if proof is not None:
+                headers = [*headers, ("Authorization", proof)]
+                answer = await outbound.request(settings, "POST", url, headers, body, bounds)
     except outbound.NotAllowed as error:
         raise EndpointRefusal(str(error)) from None
     except outbound.Unreachable as error:

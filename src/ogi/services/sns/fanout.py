@@ -89,7 +89,7 @@ def serve(
         sender.note(
             "sns.deliver", topic=topic.arn, subscription=subscription.arn,
             sns_message_id=content.id, protocol=subscription.protocol,
-            endpoint=subscription.endpoint,
+            endpoint=subscription.shown,
         )  # fmt: skip
         if subscription.protocol == "sqs":
             copies.hand_over(tx, sender, topic, subscription, content, envelopes)

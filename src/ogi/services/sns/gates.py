@@ -31,14 +31,20 @@ class Gates:
         self._inside: dict[str, int] = {}
         self._all = 0
         self._next: dict[str, float] = {}
+        self._limits: dict[str, int] = {}
+        """Of endpoints whose latest posting failed."""
 
     @contextmanager
     def enter(
-        self, name: str, now: float, per_second: int | None, each_max: int = EACH_MAX
+        self, name: str, now: float, per_second: int | None, each_max: int | None = None
     ) -> Iterator[None]:
-        """Be counted among the postings to `name`; raises Busy if it may not be now."""
+        """Be counted among the postings to `name`; raises Busy if it may not be now.
+
+        `each_max`: another bound than that of endpoints, which failures do not lower.
+        """
         inside = self._inside.get(name, 0)
-        if inside >= each_max or self._all >= ALL_MAX:
+        limit = self._limits.get(name, EACH_MAX) if each_max is None else each_max
+        if inside >= limit or self._all >= ALL_MAX:
             raise Busy(str(WAIT_S))
         if per_second is not None:
             self._take_turn(name, now, per_second)
@@ -46,11 +52,24 @@ class Gates:
         self._all += 1
         try:
             yield
+        except AwsError:
+            if each_max is None:
+                self._doubt(name)
+            raise
+        else:
+            self._limits.pop(name, None)
         finally:
             self._all -= 1
             self._inside[name] -= 1
             if not self._inside[name]:
                 del self._inside[name]
+
+    def _doubt(self, name: str) -> None:
+        """Half as many at once after each failure, until one succeeds: the dead must not take all
+        places from the living."""
+        if len(self._limits) > KEPT_MAX:
+            self._limits.clear()
+        self._limits[name] = max(1, self._limits.get(name, EACH_MAX) // 2)
 
     def _take_turn(self, name: str, now: float, per_second: int) -> None:
         """Throttle: turns are 1 / per_second apart, and half a second of them may be let in."""

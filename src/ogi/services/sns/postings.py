@@ -47,6 +47,7 @@ _DUTIES = {
 }
 """Who brings a message to a subscriber of a protocol; the others are HTTP/S endpoints."""
 AGENT = "Amazon Simple Notification Service Agent"
+NONCE_BYTES = 16
 RAW_TYPE = "text/plain; charset=UTF-8"
 
 
@@ -132,8 +133,11 @@ async def post_to_endpoint(call: Call, request: Fields) -> Fields:
     subscription, policy, headers, body = ready
     gate = gates.of(call.ports.store)
     with gate.enter(subscription.arn, call.now, policy.per_second):
-        status = await endpoints.post(call.ports.settings, subscription.endpoint, headers, body)
-    call.note("sns.posted", subscription=subscription.arn, endpoint=subscription.endpoint)
+        status = await endpoints.post(
+            call.ports.settings, subscription.endpoint, headers, body,
+            call.entropy(NONCE_BYTES).hex(),
+        )  # fmt: skip
+    call.note("sns.posted", subscription=subscription.arn, endpoint=subscription.shown)
     if "Notice" in request:
         await _succeeded(call, request, status, responses.get(status, ""))
     return {}

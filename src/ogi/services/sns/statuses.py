@@ -50,7 +50,7 @@ def notice(topic: Topic, subscription: Subscription, content: Content) -> Fields
     """A Notice as it travels with what is owed."""
     text = content.text_for(subscription.protocol)
     made = Notice(
-        topic.arn, subscription.protocol, subscription.endpoint, content.id,
+        topic.arn, subscription.protocol, subscription.shown, content.id,
         _md5(text), content.published,
     )  # fmt: skip
     fields: Fields = msgspec.to_builtins(made)

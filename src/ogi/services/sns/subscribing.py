@@ -142,7 +142,9 @@ def _check_url(call: Call, protocol: str, endpoint: str) -> None:
     if not endpoint.startswith(f"{protocol}://"):
         raise InvalidParameterException.of("Endpoint must match the specified protocol")
     parts = endpoints.split(endpoint, protocol)
-    if parts is None:
+    # "Your hostname must not contain an underscore":
+    # repost.aws/knowledge-center/sns-topic-https-endpoints-notification
+    if parts is None or "_" in (parts.hostname or ""):
         raise InvalidParameterException.of("Endpoint")
     if endpoints.refused_literal(call.ports.settings, parts):
         raise InvalidParameterException.of("Endpoint", "The address is not allowed")

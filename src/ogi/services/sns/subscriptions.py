@@ -17,6 +17,8 @@ from ogi.storage.tables import Table
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
+_PASSWORD = re.compile(r"^(https?://[^/?#:]*:)[^/?#]*@")
+
 EVERYBODY = ""
 """The bucket of the subscriptions at which every message looks (see audiences)."""
 
@@ -49,6 +51,14 @@ class Subscription(msgspec.Struct, frozen=True):
     """The number of the last message of a FIFO topic that a replay has brought."""
     principal: str = ""
     """The ARN of the user or role that subscribed."""
+
+    @property
+    def shown(self) -> str:
+        """Its endpoint for lists and logs: a URL's password is its owner's alone, by
+        GetSubscriptionAttributes (docs: sns-http-https-endpoint-as-subscriber)."""
+        if "@" not in self.endpoint or self.protocol not in ("http", "https"):
+            return self.endpoint
+        return _PASSWORD.sub(r"\1****@", self.endpoint)
 
     @property
     def control(self) -> Home:
