@@ -11,6 +11,8 @@ import json
 import re
 from typing import Any
 
+from tests.access.reference_conditions import holds
+
 
 def decide(
     principal: dict[str, str],
@@ -24,7 +26,12 @@ def decide(
     keys: dict[str, list[str]],
     required: bool = False,
 ) -> bool:
-    """principal: account, kind (user, role, service), arn, role_arn. required: keys and roles."""
+    """principal: account, kind (user, role, root, service, anonymous), arn, role_arn. required:
+    keys and roles.
+    """
+    if principal["kind"] == "root":
+        # "...the root user ... has complete access" but for what resources deny.
+        identity = [EVERYTHING]
     asked = (principal, action, resource, keys)
     layers = [identity, [boundary] if boundary else None, [session] if session else None]
     # "If the code finds even one explicit deny that applies, the code returns Deny."
@@ -36,7 +43,7 @@ def decide(
         if _says(resource_policy, "Deny", asked, resource_based=True):
             return False
         named = _says(resource_policy, "Allow", asked, resource_based=True)
-    if principal["kind"] == "service":
+    if principal["kind"] in ("service", "anonymous"):
         return named > 0
     own = any(_says(text, "Allow", asked) for text in identity)
     limits = all(
@@ -52,6 +59,11 @@ def decide(
     if required and named == 0:
         return False
     return own and limits
+
+
+EVERYTHING = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
 
 
 def _says(text: str, effect: str, asked: Any, resource_based: bool = False) -> int:
@@ -74,6 +86,8 @@ def _says(text: str, effect: str, asked: Any, resource_based: bool = False) -> i
 
 
 def _names(statement: Any, principal: dict[str, str]) -> int:
+    if "NotPrincipal" in statement:
+        return 0 if _wholly(statement["NotPrincipal"], principal) else 3
     element = statement["Principal"]
     if element == "*":
         return 3
@@ -84,15 +98,40 @@ def _names(statement: Any, principal: dict[str, str]) -> int:
                 best = max(
                     best, 3 if principal["kind"] == "service" and value == principal["arn"] else 0
                 )
-            elif value == "*" or value == principal["arn"]:
+            elif value == "*" or (value == principal["arn"] and principal["account"]):
                 best = 3
             elif principal["kind"] == "role" and value == principal["role_arn"]:
                 best = max(best, 2)
             elif principal["account"] and value in (
                 principal["account"], f"arn:aws:iam::{principal['account']}:root",
             ):  # fmt: skip
-                best = max(best, 1)
+                # The root user is its account.
+                best = max(best, 3 if principal["kind"] == "root" else 1)
     return best
+
+
+def _wholly(element: Any, principal: dict[str, str]) -> bool:
+    """Whether all that a principal is, is listed: "you must also specify the account ARN"; for a
+    session "the role ... and the account" as well.
+
+    reference_policies_elements_notprincipal.html
+    """
+    if element == "*":
+        return True
+    listed = {(kind, value) for kind, values in element.items()
+              for value in (values if isinstance(values, list) else [values])}  # fmt: skip
+    if ("AWS", "*") in listed:
+        return True
+    if principal["kind"] == "service":
+        return ("Service", principal["arn"]) in listed
+    account = principal["account"]
+    whole = {("AWS", account), ("AWS", f"arn:aws:iam::{account}:root")} & listed
+    if principal["kind"] == "anonymous" or not whole:
+        return False
+    if principal["kind"] == "root":
+        return True
+    names = [principal["arn"], *([principal["role_arn"]] if principal["role_arn"] else [])]
+    return all(("AWS", name) in listed for name in names)
 
 
 def _matches(statement: Any, element: str, value: str, flags: int) -> bool:
@@ -108,38 +147,9 @@ def _like(pattern: str, value: str, flags: int = 0) -> bool:
 
 
 def _conditions(block: Any, keys: dict[str, list[str]]) -> bool:
+    """ "...evaluated using a logical AND" over operators and over keys."""
     return all(
-        _condition(
-            operator, wanted if isinstance(wanted, list) else [wanted], keys.get(key.lower())
-        )
+        holds(operator, wanted if isinstance(wanted, list) else [wanted], key, keys)
         for operator, tests in block.items()
         for key, wanted in tests.items()
     )
-
-
-def _condition(operator: str, wanted: list[str], given: list[str] | None) -> bool:
-    if operator == "Null":
-        return any((text == "true") == (given is None) for text in wanted)
-    quantifier, _, name = operator.rpartition(":")
-    if name.endswith("IfExists"):
-        if given is None:
-            return True
-        name = name.removesuffix("IfExists")
-    negated = "Not" in name
-    name = name.replace("Not", "")
-    compare = {
-        "StringEquals": lambda want, have: want == have,
-        "StringLike": _like,
-        "NumericLessThan": lambda want, have: float(have) < float(want),
-    }[name]
-
-    def matches(have: str) -> bool:
-        return any(compare(want, have) for want in wanted) != negated
-
-    if quantifier == "ForAllValues":
-        return all(matches(have) for have in given or [])
-    if quantifier == "ForAnyValue":
-        return any(matches(have) for have in given or [])
-    if given is None:
-        return negated
-    return matches(given[0])
