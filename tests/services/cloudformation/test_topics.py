@@ -73,6 +73,14 @@ async def test_a_topics_deliveries_are_logged_as_its_template_says(whole_world: 
     assert [name for name in found if "Feedback" in name] == ["HTTPFailureFeedbackRoleArn"]
 
 
+async def test_a_topics_messages_may_be_larger_by_its_template(whole_world: MakeWorld) -> None:
+    world = await whole_world()
+    await _deploy(world, "CreateStack", _template(T=_topic(MaximumMessageSize=1_048_576)))
+    assert (await _attributes(world))["MaximumMessageSize"] == "1048576"
+    assert await _deploy(world, "UpdateStack", _template(T=_topic())) == "UPDATE_COMPLETE"
+    assert "MaximumMessageSize" not in await _attributes(world)
+
+
 async def test_firehose_is_refused_by_name(whole_world: MakeWorld) -> None:
     world = await whole_world()
     body = _template(T=_topic(DeliveryStatusLogging=[{"Protocol": "firehose"}]))

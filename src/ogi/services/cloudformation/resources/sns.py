@@ -14,7 +14,15 @@ from ogi.services.cloudformation.errors import ValidationError
 from ogi.services.cloudformation.resources import attributes, policies
 from ogi.services.cloudformation.resources.contract import Hands, Made, Naming, Present
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
-from ogi.services.cloudformation.schemas import BOOLEAN, POLICY, TAGS, TEXT, List, Shape
+from ogi.services.cloudformation.schemas import (
+    BOOLEAN,
+    INTEGER,
+    POLICY,
+    TAGS,
+    TEXT,
+    List,
+    Shape,
+)
 from ogi.services.cloudformation.values import is_known
 
 _DEFAULTS = {
@@ -23,6 +31,7 @@ _DEFAULTS = {
     "DisplayName": "",
     "FifoThroughputScope": "Topic",
     "KmsMasterKeyId": "",
+    "MaximumMessageSize": "262144",
     "SignatureVersion": "1",
     "TracingConfig": "PassThrough",
 }
@@ -191,6 +200,7 @@ TYPES = (
                 "FifoThroughputScope": TEXT,
                 "FifoTopic": BOOLEAN,
                 "KmsMasterKeyId": TEXT,
+                "MaximumMessageSize": INTEGER,
                 "SignatureVersion": TEXT,
                 "Subscription": List(
                     Shape({"Endpoint": TEXT, "Protocol": TEXT}, required=("Endpoint", "Protocol"))
