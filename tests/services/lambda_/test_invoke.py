@@ -44,9 +44,10 @@ async def test_a_dry_run_runs_nothing(house: House) -> None:
 
 async def test_a_payload_that_is_not_json_is_refused(house: House) -> None:
     await house.function()
-    error = await refused(house.lambda_("Invoke", FunctionName="f", Payload=b"{"))
-    assert error.shape == "InvalidRequestContentException"
-    assert error.message.startswith("Could not parse request body into json: ")
+    for payload in (b"{", b"[" * 20_000 + b"]" * 20_000):
+        error = await refused(house.lambda_("Invoke", FunctionName="f", Payload=payload))
+        assert error.shape == "InvalidRequestContentException"
+        assert error.message.startswith("Could not parse request body into json: ")
 
 
 async def test_a_payload_that_is_too_large_is_refused(house: House) -> None:

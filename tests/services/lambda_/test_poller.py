@@ -124,6 +124,7 @@ async def test_without_that_response_type_the_answer_does_not_matter(house: Hous
         (b'{"batchItemFailures":[{"bad_key":"a"}]}', {"a", "b"}),
         (b'{"batchItemFailures":[{"itemIdentifier":"unknown"}]}', {"a", "b"}),
         (b"not json", {"a", "b"}),
+        (b"[" * 20_000 + b"]" * 20_000, {"a", "b"}),
         (b"[1]", {"a", "b"}),
     ],
 )

@@ -141,6 +141,7 @@ async def test_fifo_dead_letters_keep_their_order(sqs: Client) -> None:
         ("{}", "Redrive policy does not contain mandatory attribute: maxReceiveCount."),
         ('{"maxReceiveCount": 1}', "does not contain mandatory attribute: deadLetterTargetArn."),
         ("nonsense", "Redrive policy is not a valid JSON map."),
+        ("[" * 20_000, "Redrive policy is not a valid JSON map."),
         (_policy("dead", 0), "Invalid value for maxReceiveCount: 0"),
         (_policy("dead", 1001), "Invalid value for maxReceiveCount: 1001"),
         (_policy("missing"), "Dead letter target does not exist."),

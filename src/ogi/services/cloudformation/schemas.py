@@ -48,7 +48,7 @@ class Document:
         if self.text and isinstance(value, str):
             try:
                 value = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 value = None
         if not isinstance(value, dict):
             raise ValidationError(f"Value of property {path} must be an object")

@@ -76,7 +76,7 @@ def _check_json(payload: bytes) -> None:
     if payload:
         try:
             msgspec.json.decode(payload, type=msgspec.Raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InvalidRequestContentException(
                 f"Could not parse request body into json: {error}"
             ) from error
@@ -89,7 +89,7 @@ def _client_context(request: Fields) -> str:
         return ""
     try:
         said = json.loads(base64.b64decode(given, validate=True))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise InvalidRequestContentException(
             "Client context must be a valid Base64-encoded JSON object."
         ) from error

@@ -97,7 +97,7 @@ def failed(batch: Batch, answer: bytes) -> set[str]:
     everything = set(batch.ids)
     try:
         said: Any = msgspec.json.decode(answer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return everything
     if said is None or said == {} or said == "":
         return set()

@@ -65,7 +65,7 @@ def context_of(request: Fields, bucket: Bucket, key: str, choice: Encryption) ->
 def _pairs(text: str) -> dict[str, str]:
     try:
         found = json.loads(base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise errors.InvalidArgument(

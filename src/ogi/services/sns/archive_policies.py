@@ -90,7 +90,7 @@ def replay(before: Replay | None, text: str) -> Replay | None:
 def _object(name: str, text: str) -> dict[str, Any]:
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _refusal(name, "failed to parse JSON.") from None
     if not isinstance(parsed, dict):
         raise _refusal(name, "must be a JSON object")

@@ -152,7 +152,7 @@ def _by_protocol(message: str, platform: str) -> dict[str, str]:
     parse = "Message Structure - JSON message body failed to parse"
     try:
         parsed = json.loads(message, object_pairs_hook=_unique)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidParameterException.of(parse) from None
     if not isinstance(parsed, dict):
         raise InvalidParameterException.of(parse)

@@ -115,7 +115,7 @@ def _parsed(text: str, names: set[str]) -> dict[str, Any]:
         return {}
     try:
         parsed = _object(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _refusal("failed to parse JSON.") from None
     _check_names(parsed, names)
     return parsed

@@ -73,13 +73,16 @@ def compile(policy: str, scope: str) -> Filter:
         raise FilterError("Filter policy is too large")
     try:
         parsed = json.loads(policy)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise FilterError("failed to parse JSON.") from None
     if not isinstance(parsed, dict):
         raise FilterError("Filter policy must be an object")
-    if len(_names(parsed)) > KEYS_MAX:
-        raise FilterError(f"Filter policy can not have more than {KEYS_MAX} keys")
-    alternatives = tuple(tuple(rules) for rules in _expanded(parsed, (), scope))
+    try:
+        if len(_names(parsed)) > KEYS_MAX:
+            raise FilterError(f"Filter policy can not have more than {KEYS_MAX} keys")
+        alternatives = tuple(tuple(rules) for rules in _expanded(parsed, (), scope))
+    except RecursionError:
+        raise FilterError("Filter policy is too complex") from None
     if sum(map(_combinations, alternatives)) > COMBINATIONS_MAX:
         raise FilterError("Filter policy is too complex")
     return Filter(scope, alternatives, _tokens(scope, alternatives))

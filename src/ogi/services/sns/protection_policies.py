@@ -100,7 +100,7 @@ def compile(text: str) -> Policy:
         raise _refusal(f"must have at most {POLICY_CHARS_MAX} characters")
     try:
         parsed = _object("The policy", json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _refusal("failed to parse JSON.") from None
     _check_names(parsed, {"Name", "Version", "Statement"}, {"Description", "Configuration"})
     if parsed["Version"] != VERSION:

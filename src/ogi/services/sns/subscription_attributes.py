@@ -123,7 +123,7 @@ def _with_redrive(subscription: Subscription, value: str) -> Subscription:
         return msgspec.structs.replace(subscription, redrive_policy="")
     try:
         policy = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InvalidParameterException.of("RedrivePolicy: failed to parse JSON.") from None
     if not isinstance(policy, dict) or set(policy) != {"deadLetterTargetArn"}:
         raise InvalidParameterException.of("RedrivePolicy: must have deadLetterTargetArn only")

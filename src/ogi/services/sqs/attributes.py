@@ -220,7 +220,7 @@ def allows(policy: RedriveAllow, source_arn: str) -> bool:
 def _object(name: str, text: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise InvalidParameter.of(name, text, "Redrive policy is not a valid JSON map.")

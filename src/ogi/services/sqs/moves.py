@@ -78,7 +78,7 @@ def parse_handle(text: str) -> tuple[str, str]:
     try:
         fields = json.loads(binascii.a2b_base64(text, strict_mode=True))
         return str(fields["sourceArn"]), str(fields["taskId"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ResourceNotFoundException("Task does not exist.") from None
 
 
