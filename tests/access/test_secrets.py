@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,6 +20,7 @@ WORDS = re.compile(r"secret|signature|digest|token|hmac|mac$|password|sealed|cre
 NO_SECRETS = {
     "access/patterns.py": "tokens of a parser",
     "services/logs/selectors.py": "tokens of a parser",
+    "services/sns/devices.py": "how a push service names a device, compared with its owner's own",
     "services/cloudformation": "client request tokens, which the same client repeats",
     "services/s3/checksums.py": "a checksum of the caller's own body",
     "wire/digests.py": "a checksum of the caller's own body",
@@ -28,12 +28,13 @@ NO_SECRETS = {
 """Where such words name what nobody need guess."""
 
 
-def _names(side: ast.AST) -> Iterator[str]:
-    for node in ast.walk(side):
-        if isinstance(node, ast.Name):
-            yield node.id
-        elif isinstance(node, ast.Attribute):
-            yield node.attr
+def _name(side: ast.AST) -> str:
+    """What a side is called: `c` of `a.b.c`, of `c(...)` and of `c[...]`."""
+    if isinstance(side, ast.Call):
+        return _name(side.func)
+    if isinstance(side, ast.Subscript):
+        return _name(side.value)
+    return side.attr if isinstance(side, ast.Attribute) else str(getattr(side, "id", ""))
 
 
 def _is_public(side: ast.AST) -> bool:
@@ -42,8 +43,7 @@ def _is_public(side: ast.AST) -> bool:
         return True
     if isinstance(side, ast.Call) and ast.unparse(side.func) == "len":
         return True
-    name = side.attr if isinstance(side, ast.Attribute) else getattr(side, "id", "")
-    return bool(name) and name.isupper()
+    return _name(side).isupper()
 
 
 def test_no_secret_is_compared_by_a_way_that_tells_how_much_of_it_was_right() -> None:
@@ -61,7 +61,7 @@ def test_no_secret_is_compared_by_a_way_that_tells_how_much_of_it_was_right() ->
             sides = [node.left, *node.comparators]
             if any(map(_is_public, sides)):
                 continue
-            if any(WORDS.search(name) for side in sides for name in _names(side)):
+            if any(WORDS.search(_name(side)) for side in sides):
                 wrong.append(f"{file}:{node.lineno} {ast.unparse(node)}")
     assert not wrong, "\n".join(wrong)
 

@@ -153,6 +153,15 @@ def _current_time(asked: Asked) -> str:
     return datetime.fromtimestamp(asked.call.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _multi_factor(asked: Asked) -> bool | None:
+    """ "This key is not present when API or CLI commands are called with long-term credentials";
+    there are no devices here, so that temporary ones were always got without.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-multifactorauthpresent
+    """
+    return None if asked.values("aws:tokenissuetime") is None else False
+
+
 def _called_via(asked: Asked, at: int) -> str | None:
     chain = asked.values("aws:calledvia")
     return chain[at] if chain else None
@@ -172,6 +181,7 @@ _COMPUTED: dict[str, Callable[[Asked], Any]] = {
     "aws:requestedregion": lambda asked: asked.call.region,
     "aws:sourceowner": _source_owner,
     "aws:resourceaccount": lambda asked: asked.owner or None,
+    "aws:multifactorauthpresent": _multi_factor,
     "aws:securetransport": lambda asked: False,
     "aws:viaawsservice": lambda asked: False,
     "aws:calledviafirst": lambda asked: _called_via(asked, 0),

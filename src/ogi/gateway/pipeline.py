@@ -135,6 +135,8 @@ class Pipeline:
         for name, value in request.headers:
             if name == "user-agent" and value:
                 context.setdefault("aws:UserAgent", value)
+            elif name == "referer":
+                context["aws:Referer"] = value
             elif name == "x-amzn-trace-id" and not traced:
                 traced = value
         ports = self._ports

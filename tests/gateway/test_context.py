@@ -1,0 +1,139 @@
+"""The global condition keys that a request brings with it, asked for by policies over HTTP.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from hashlib import md5
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from ogi.access import credentials
+from ogi.http import Response
+from tests.gateway.test_pipeline import FORM, Gate, gate, text, unsigned
+from tests.world import ACCOUNT, REGION
+
+__all__ = ["gate"]
+
+
+def form(**members: str) -> bytes:
+    return urlencode(members).encode()
+
+
+async def iam(gate: Gate, action: str, **members: str) -> Response:
+    body = form(Action=action, Version="2010-05-08", **members)
+    answer = await gate.ask(gate.signed("iam", body, content_type=FORM))
+    assert answer.status == 200, text(answer)
+    return answer
+
+
+async def user(gate: Gate, *statements: Any) -> dict[str, str]:
+    """The key of a user with these statements."""
+    await iam(gate, "CreateUser", UserName="bob", **{
+        "Tags.member.1.Key": "team", "Tags.member.1.Value": "red"})  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    await iam(gate, "PutUserPolicy", UserName="bob", PolicyName="p", PolicyDocument=document)
+    made = text(await iam(gate, "CreateAccessKey", UserName="bob"))
+    found = {name: made.split(f"<{name}>")[1].split("<")[0]
+             for name in ("AccessKeyId", "SecretAccessKey")}  # fmt: skip
+    return {"key": found["AccessKeyId"], "secret": found["SecretAccessKey"]}
+
+
+def allow(action: str, **condition: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": "*", "Condition": condition}
+
+
+@pytest.mark.parametrize(
+    ("condition", "good"),
+    [
+        ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+        ({"NotIpAddress": {"aws:SourceIp": "127.0.0.1"}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, False),
+        ({"StringLike": {"aws:UserAgent": "test/*"}}, True),
+        ({"StringLike": {"aws:UserAgent": "other/*"}}, False),
+        ({"StringEquals": {"aws:Referer": "https://example.com/page"}}, True),
+        ({"StringLike": {"aws:Referer": "https://other.com/*"}}, False),
+        ({"StringEquals": {"aws:RequestedRegion": REGION}}, True),
+        ({"StringEquals": {"aws:RequestedRegion": "us-east-1"}}, False),
+        ({"StringEquals": {"aws:PrincipalTag/team": "red"}}, True),
+        ({"StringEquals": {"aws:PrincipalTag/team": "blue"}}, False),
+        ({"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}, True),
+        ({"StringEquals": {"aws:PrincipalType": "User"}}, True),
+        ({"StringEquals": {"aws:username": "bob"}}, True),
+        ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:user/*"}}, True),
+        ({"Bool": {"aws:ViaAWSService": "false"}}, True),
+        ({"Null": {"aws:CalledVia": "true"}}, True),
+        ({"Null": {"aws:TokenIssueTime": "true"}}, True),
+        ({"Null": {"aws:MultiFactorAuthPresent": "true"}}, True),
+        ({"BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}}, True),
+        ({"Bool": {"aws:MultiFactorAuthPresent": "true"}}, False),
+        ({"Null": {"aws:PrincipalOrgID": "true"}}, True),
+        ({"Null": {"aws:SourceVpce": "true"}}, True),
+        ({"DateGreaterThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}, True),
+        ({"NumericLessThan": {"aws:EpochTime": "1577836800"}}, False),
+    ],
+    ids=json.dumps,
+)
+async def test_a_key_says_how_the_request_came(gate: Gate, condition: Any, good: bool) -> None:
+    keys = await user(gate, allow("sns:ListTopics", **condition))
+    body = form(Action="ListTopics", Version="2010-03-31")
+    request = gate.signed("sns", body, content_type=FORM, **keys)
+    request.headers += [("user-agent", "test/1.0"), ("referer", "https://example.com/page")]
+    answer = await gate.ask(request)
+    assert answer.status == (200 if good else 403), text(answer)
+
+
+async def test_a_session_shows_when_it_began_and_that_no_device_was_asked(gate: Gate) -> None:
+    keys = await user(
+        gate,
+        allow("sns:ListTopics", DateGreaterThan={"aws:TokenIssueTime": "2020-01-01T00:00:00Z"},
+              Bool={"aws:MultiFactorAuthPresent": "false"}),
+        {"Effect": "Deny", "Action": "sns:CreateTopic", "Resource": "*",
+         "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "false"}}},
+        allow("sns:CreateTopic"),
+    )  # fmt: skip
+    body = form(Action="ListTopics", Version="2010-03-31")
+    make = form(Action="CreateTopic", Version="2010-03-31", Name="t")
+    assert (await gate.ask(gate.signed("sns", body, content_type=FORM, **keys))).status == 403
+    # "...this combination ... does not deny requests that are made using long-term credentials".
+    assert (await gate.ask(gate.signed("sns", make, content_type=FORM, **keys))).status == 200
+    now = gate.ports.clock.now()
+    found = await gate.ports.store.read(
+        lambda tx: credentials.find(tx, gate.ports.vault, keys["key"], None, now)
+    )
+    made = credentials.mint_session(gate.ports.vault, gate.ports.random, found.principal, now, 900)
+    session = {"key": made.access_key_id, "secret": made.secret_access_key,
+               "token": made.session_token}  # fmt: skip
+    assert (await gate.ask(gate.signed("sns", body, content_type=FORM, **session))).status == 200
+    answer = await gate.ask(gate.signed("sns", make, content_type=FORM, **session))
+    assert answer.status == 403
+    assert "explicit deny" in text(answer)
+
+
+async def test_a_bucket_can_be_open_to_the_pages_of_one_site(gate: Gate) -> None:
+    """docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html: HTTP referer."""
+    await gate.make_bucket("site")
+    statement = {
+        "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::site/*",
+        "Condition": {"StringLike": {"aws:Referer": ["https://example.com/*"]}},
+    }  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+    for path in ("/site?publicAccessBlock", "/site?policy"):
+        method, body = ("DELETE", b"") if "Block" in path else ("PUT", document)
+        sum_ = b64encode(md5(body).digest()).decode()
+        asked = gate.signed("s3", body, method=method, path=path, content_md5=sum_)
+        answer = await gate.ask(asked)
+        assert answer.status in (200, 204), text(answer)
+    put = await gate.ask(gate.signed("s3", b"x", method="PUT", path="/site/key"))
+    assert put.status == 200
+    for referer, status in (("https://example.com/a", 200), ("https://evil.com/", 403), ("", 403)):
+        headers = {"referer": referer} if referer else {}
+        assert (await gate.ask(unsigned("GET", "/site/key", **headers))).status == status
