@@ -17,6 +17,8 @@ EACH_MAX = 8
 ALL_MAX = 256
 """Postings at once: half of what the courier makes at once."""
 WAIT_S = 1.0
+"""Who does not get in comes back so much later, or when it may be his turn."""
+WAIT_S_MAX = 600.0
 KEPT_MAX = 4096
 
 
@@ -33,6 +35,8 @@ class Gates:
         self._next: dict[str, float] = {}
         self._limits: dict[str, int] = {}
         """Of endpoints whose latest posting failed."""
+        self._back: dict[str, float] = {}
+        """When the last of those who were turned away comes back."""
 
     @contextmanager
     def enter(
@@ -45,7 +49,7 @@ class Gates:
         inside = self._inside.get(name, 0)
         limit = self._limits.get(name, EACH_MAX) if each_max is None else each_max
         if inside >= limit or self._all >= ALL_MAX:
-            raise Busy(str(WAIT_S))
+            raise Busy(f"{self._turned_away(name, now, each_max or EACH_MAX):.3f}")
         if per_second is not None:
             self._take_turn(name, now, per_second)
         self._inside[name] = inside + 1
@@ -70,6 +74,17 @@ class Gates:
         if len(self._limits) > KEPT_MAX:
             self._limits.clear()
         self._limits[name] = max(1, self._limits.get(name, EACH_MAX) // 2)
+
+    def _turned_away(self, name: str, now: float, each_max: int) -> float:
+        """How long to wait: as many come back within WAIT_S as get in at once.
+
+        So a long line at a door that stays shut costs no more than a short one.
+        """
+        turn = max(self._back.get(name, 0.0), now + WAIT_S)
+        if len(self._back) > KEPT_MAX:
+            self._back.clear()
+        self._back[name] = turn + WAIT_S / each_max
+        return min(turn - now, WAIT_S_MAX)
 
     def _take_turn(self, name: str, now: float, per_second: int) -> None:
         """Throttle: turns are 1 / per_second apart, and half a second of them may be let in."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
@@ -34,7 +36,7 @@ REPLY = "Please do not reply directly to this email."
 CONNECTIONS_MAX = 8
 """To the SMTP server at once."""
 IN_LINE_MAX = 64
-"""Mails that are being sent or wait for a connection in memory; others come back a second later."""
+"""Mails that are being sent or wait for a connection in memory; others come back later."""
 
 
 class _Saying(NamedTuple):
@@ -90,18 +92,26 @@ async def send_mail(call: Call, request: Fields) -> Fields:
         content = contents.open_(tx, call, topic, request["Sealed"])
         return topic, subscription, _notification(tx, call, topic, subscription, content)
 
-    ready = await call.ports.store.read(prepare)
-    if ready is None:
-        return {}  # Unsubscribed meanwhile.
-    topic, subscription, made = ready
-    if not call.ports.settings.smtp_host:
-        await _keep(call, topic, made)
-        return {}
-    with gates.of(call.ports.store).enter("smtp", call.now, None, IN_LINE_MAX):
-        async with _connections(call.ports.store):
+    async with _turn(call):
+        ready = await call.ports.store.read(prepare)
+        if ready is None:
+            return {}  # Unsubscribed meanwhile.
+        topic, subscription, made = ready
+        if call.ports.settings.smtp_host:
             await _send(call, request, made)
-    call.note("sns.mailed", subscription=subscription.arn, endpoint=subscription.endpoint)
+            call.note("sns.mailed", subscription=subscription.arn, endpoint=subscription.endpoint)
+        else:
+            await _keep(call, request, topic, made)
     return {}
+
+
+@asynccontextmanager
+async def _turn(call: Call) -> AsyncIterator[None]:
+    """A connection to the SMTP server; raises Busy where the line is long."""
+    store = call.ports.store
+    with gates.of(store).enter("smtp", call.now, None, IN_LINE_MAX):
+        async with _connections(store):
+            yield
 
 
 async def _send(call: Call, request: Fields, made: Mail) -> None:
@@ -116,7 +126,7 @@ async def _send(call: Call, request: Fields, made: Mail) -> None:
         raise MailFailure(str(error)) from error
 
 
-async def _keep(call: Call, topic: Topic, made: Mail) -> None:
+async def _keep(call: Call, request: Fields, topic: Topic, made: Mail) -> None:
     letter = Letter(
         kind="email", to=made.to, sender=made.sender, subject=made.subject, text=made.text,
         message_id=made.id, topic_arn=topic.arn,
@@ -126,7 +136,10 @@ async def _keep(call: Call, topic: Topic, made: Mail) -> None:
         outbox.keep(tx, running.in_place(topic.account, topic.region), letter)
 
     await call.transact(body, outbox.home_of(topic.account, topic.region))
-    log.warning("no SMTP server is set: a mail is kept in the outbox", extra={"topic": topic.arn})
+    if "Sealed" not in request:
+        # Once per subscription: somebody waits for a link.
+        log.warning("no SMTP server is set: mails are kept in the outbox",
+                    extra={"topic": topic.arn})  # fmt: skip
 
 
 _CONNECTIONS: WeakKeyDictionary[Store, asyncio.Semaphore] = WeakKeyDictionary()
