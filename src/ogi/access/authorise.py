@@ -48,7 +48,7 @@ def authorise(
                 found = replace(found, message=refusal.message)
                 # At once, for the transaction of a refused request never commits.
                 call.ports.traces.refuse(found.name, found)
-                raise refusal from Refusal(decision)
+                raise refusal from Refusal(decision, found)
     # What `ogi explain` judges again if somebody asks: references only, this is every request.
     call.ports.traces.decided.append(
         (call.request_id, call.trace, call.now, call.principal, call.account, call.region,

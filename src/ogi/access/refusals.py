@@ -7,6 +7,7 @@ the policy that denies, https://aws.amazon.com/blogs/security/enhanced-access-de
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -59,9 +60,11 @@ class Decision(msgspec.Struct, frozen=True):
 class Refusal(Exception):
     """The cause of an access-denied error."""
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, evidence: Any) -> None:
+        """evidence: an `ogi.access.evidence.Evidence`."""
         super().__init__(decision.kind)
         self.decision = decision
+        self.evidence = evidence
 
 
 def sentence(service: Service, call: Call, decision: Decision) -> str | None:

@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from ogi import wire
-from ogi.access import authenticate, payloads, scopes
+from ogi.access import authenticate, messages, payloads, scopes
 from ogi.access.authenticate import Claim, Proved
 from ogi.entropy import entropy, uuid_of
 from ogi.errors import AwsError, InternalFailure, unsupported
@@ -110,7 +110,7 @@ class Pipeline:
             ports.audit.refused(
                 request, request_id, claim, proved, route.service, name, params, refusal
             )
-        return codec.refuse(refusal, request_id, request, parsed)
+        return messages.attached(ports, refusal, codec.refuse(refusal, request_id, request, parsed))
 
     def _heard(self, route: wire.Route, claim: Claim | None) -> Service:
         """The service that is asked; raises if it is not here, or does not hear strangers."""

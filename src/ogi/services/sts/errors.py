@@ -27,6 +27,10 @@ class NoSuchEntity(AwsError):
     status = 404
 
 
+class InvalidAuthorizationMessageException(AwsError):
+    """Message is not valid"""
+
+
 # -- web identity tokens --------------------------------------------------------------------------
 
 
