@@ -110,7 +110,7 @@ class Archive:
                 )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 async def test_a_replay_brings_everything_once_and_in_order(seed: int) -> None:
     archive = Archive(seed)
     await archive.set_up()

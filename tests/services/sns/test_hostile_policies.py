@@ -46,7 +46,7 @@ def _taken_or_refused(read: Any, *given: Any) -> None:
         assert error.shape in ("InvalidParameterException", "Unsupported")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(TEXTS)
 def test_no_text_is_more_than_a_policy_or_a_refusal(text: str) -> None:
     _taken_or_refused(archive_policies.archive, None, text)

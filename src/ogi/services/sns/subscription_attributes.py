@@ -77,7 +77,8 @@ def shown(topic: Topic, subscription: Subscription) -> dict[str, str]:
         "RawMessageDelivery": "true" if subscription.raw else "false",
         "PendingConfirmation": "true" if subscription.pending else "false",
         "ConfirmationWasAuthenticated": "true" if subscription.authenticated else "false",
-        "SubscriptionPrincipal": subscription.principal,
+        "SubscriptionPrincipal": subscription.principal
+        or f"arn:aws:iam::{subscription.owner}:root",
     }
     if subscription.filter_policy:
         found["FilterPolicy"] = subscription.filter_policy
