@@ -19,7 +19,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
     ("cli", "docs"),
     ("app",),
-    ("gateway",),
+    ("gateway", "lint"),
     ("audit",),
     ("services",),
     ("access", "sandbox", "wire"),

@@ -10,6 +10,7 @@ from ogi.cli.demo import demo
 from ogi.cli.env import env
 from ogi.cli.explain import explain
 from ogi.cli.keys import keys
+from ogi.cli.lint import lint
 from ogi.cli.logs import logs
 from ogi.cli.outbox import outbox
 from ogi.cli.serve import serve
@@ -29,6 +30,7 @@ def main() -> None:
       ogi serve                 start the server (data in ./.ogi)
       eval "$(ogi env)"         point the AWS CLI and the SDKs at it
       aws s3 mb s3://hello      use it
+      ogi lint template.yaml    what would go wrong on the way?
       ogi explain --last        why was it refused, and what would allow it?
       ogi demo                  see the whole chain run, with a server of its own
     """
@@ -42,4 +44,5 @@ main.add_command(keys)
 main.add_command(logs)
 main.add_command(explain)
 main.add_command(outbox)
+main.add_command(lint)
 main.add_command(status)

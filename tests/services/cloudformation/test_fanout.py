@@ -72,7 +72,7 @@ async def test_the_example_deploys_and_is_deleted_without_a_trace(whole_world: M
     made = await _create(world, FANOUT.read_text())
     told = await outputs(world, "fan")
     assert told["BucketName"] == "fanout-drop" and told["KeyArn"].startswith("arn:aws:kms:")
-    assert len(await resources(world, "fan")) == 11
+    assert len(await resources(world, "fan")) == 12
     configured = await world.call("s3", "GetBucketNotificationConfiguration", Bucket="fanout-drop")
     [rule] = configured["TopicConfigurations"]
     assert rule["TopicArn"] == told["TopicArn"]

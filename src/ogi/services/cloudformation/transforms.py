@@ -21,8 +21,12 @@ async def apply(template: Template, given: dict[str, str], region: str, account:
     if not needed(template):
         return template
     # Translating is pure computation of up to a second: in a thread, so that nobody waits for it.
-    document = await asyncio.to_thread(_translate, template, given, region, account)
-    return templates.reread(template, document)
+    return await asyncio.to_thread(translated, template, given, region, account)
+
+
+def translated(template: Template, given: dict[str, str], region: str, account: str) -> Template:
+    """The template with its serverless resources in the words of CloudFormation."""
+    return templates.reread(template, _translate(template, given, region, account))
 
 
 def needed(template: Template) -> bool:

@@ -1,0 +1,1 @@
+"""Does `ogi lint` find the pitfalls, and nothing else?"""
