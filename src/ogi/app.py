@@ -194,6 +194,7 @@ class Ogi:
         ports.traces.clear()
         ports.data_keys.clear()
         ports.uses.clear()
+        ports.key_uses.clear()
         if ports.sandbox is not None:
             await ports.sandbox.reset()
         await _prepare(ports)

@@ -26,7 +26,7 @@ from ogi.principals import Principal as Principal
 from ogi.principals import service_principal as service_principal
 from ogi.recording import Audit, record
 from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
-from ogi.uses import Uses
+from ogi.uses import KeyUses, Uses
 
 if TYPE_CHECKING:
     from ogi.clock import Clock
@@ -81,6 +81,8 @@ class Ports:
     """Empties everything; only where the data is ephemeral."""
     uses: Uses = field(default_factory=Uses)
     """Which credentials were used for what, until IAM writes it down."""
+    key_uses: KeyUses = field(default_factory=KeyUses)
+    """Which KMS keys were used for what, until KMS writes it down."""
     data_keys: Memo[Any, Any] = field(default_factory=lambda: Memo(DATA_KEYS_MAX))
     """Plaintext data keys in memory, for ogi.sealing."""
 

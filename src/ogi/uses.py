@@ -1,8 +1,8 @@
-"""Uses: which credentials were used for what, and when, kept in memory until they are written down.
+"""Uses of credentials and of KMS keys: for what, and when, in memory until they are written down.
 
 Nothing that is answered rests on it, so that noting costs a request two lookups and no write; who
-writes it down (IAM) takes what has gathered now and then. What was noted in the seconds before a
-crash is lost.
+writes it down (IAM, KMS) takes what has gathered now and then. What was noted in the seconds before
+a crash is lost.
 """
 
 from __future__ import annotations
@@ -78,5 +78,53 @@ class Uses:
 
     def clear(self) -> None:
         self._marks.clear()
+        self._pending.clear()
+        self.noted.clear()
+
+
+class KeyUse(NamedTuple):
+    """The last use of a KMS key."""
+
+    at: float
+    """Seconds since the epoch."""
+    operation: str
+    request_id: str
+
+
+Place = tuple[str, str, str]
+"""Account, region and id of a key."""
+
+
+class KeyUses:
+    """The last use of each key since it was last written down."""
+
+    def __init__(self) -> None:
+        self._pending: dict[Place, KeyUse] = {}
+        self.noted = asyncio.Event()
+        """Set while something waits to be written."""
+
+    def note(self, place: Place, use: KeyUse) -> None:
+        if len(self._pending) < PENDING_MAX or place in self._pending:
+            self._pending[place] = use
+            self.noted.set()
+
+    def last(self, place: Place) -> KeyUse | None:
+        """What is not written yet."""
+        return self._pending.get(place)
+
+    def first(self, limit: int) -> list[tuple[Place, KeyUse]]:
+        """Some of what waits, of one account and region."""
+        found = list(self._pending.items())[:PENDING_MAX]
+        return [pair for pair in found if pair[0][:2] == found[0][0][:2]][:limit]
+
+    def done(self, uses: list[tuple[Place, KeyUse]]) -> None:
+        """These are written down; a later use of the same key goes on waiting."""
+        for place, use in uses:
+            if self._pending.get(place) is use:
+                del self._pending[place]
+        if not self._pending:
+            self.noted.clear()
+
+    def clear(self) -> None:
         self._pending.clear()
         self.noted.clear()

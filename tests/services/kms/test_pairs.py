@@ -17,11 +17,13 @@ from ogi.services.kms import specs
 from tests.world import World
 
 SLOW_SPECS = ("RSA_3072", "RSA_4096")
+WHOLE = ("ED25519_SHA_512", "ML_DSA_SHAKE_256")
+"""Algorithms that sign messages, not digests."""
 SIGNING = [
     (spec, algorithm)
     for spec, usages in specs.SPECS.items()
     for algorithm in usages.get("SIGN_VERIFY", ())
-    if spec not in SLOW_SPECS
+    if spec not in SLOW_SPECS and algorithm not in WHOLE
 ]
 CODING = [
     (spec, usages["GENERATE_VERIFY_MAC"][0])
@@ -193,3 +195,74 @@ async def test_large_rsa_keys_sign(world: World, spec: str) -> None:
     signed = await world.call("kms", "Sign", **asked)
     assert len(signed["Signature"]) * 8 == int(spec.removeprefix("RSA_"))
     assert await world.call("kms", "Verify", Signature=signed["Signature"], **asked)
+
+
+@pytest.mark.parametrize("spec", ["ECC_NIST_EDWARDS25519", "ML_DSA_44", "ML_DSA_65", "ML_DSA_87"])
+async def test_messages_are_signed_whole_by_newer_algorithms(world: World, spec: str) -> None:
+    arn = await new_key(world, spec, "SIGN_VERIFY")
+    (algorithm,) = specs.algorithms(spec, "SIGN_VERIFY")
+    asked = {"KeyId": arn, "SigningAlgorithm": algorithm}
+    shown = await world.call("kms", "GetPublicKey", KeyId=arn)
+    assert shown["SigningAlgorithms"] == [algorithm]
+    public: Any = serialization.load_der_public_key(shown["PublicKey"])
+    for message in (b"m", b"x" * 4096):
+        made = await world.call("kms", "Sign", Message=message, **asked)
+        public.verify(made["Signature"], message)
+        await world.call("kms", "Verify", Message=message, Signature=made["Signature"], **asked)
+        error = await refusal(
+            world, "Verify", Message=message + b"x", Signature=made["Signature"], **asked
+        )
+        assert error.shape == "KMSInvalidSignatureException"
+    error = await refusal(world, "Sign", Message=b"d" * 64, MessageType="DIGEST", **asked)
+    assert error.shape == "ValidationException"
+    if spec == "ECC_NIST_EDWARDS25519":
+        error = await refusal(world, "Sign", Message=b"d" * 64, MessageType="EXTERNAL_MU", **asked)
+        assert error.shape == "ValidationException"
+        return
+    # FIPS 204, algorithm 7, line 6, with an empty context, by hashlib alone.
+    raw = public.public_bytes_raw()
+    mu = hashlib.shake_256(hashlib.shake_256(raw).digest(64) + b"\0\0" + b"m").digest(64)
+    made = await world.call("kms", "Sign", Message=mu, MessageType="EXTERNAL_MU", **asked)
+    public.verify(made["Signature"], b"m")
+    for kind, message in (("RAW", b"m"), ("EXTERNAL_MU", mu)):
+        await world.call(
+            "kms", "Verify", Message=message, MessageType=kind, Signature=made["Signature"], **asked
+        )
+    error = await refusal(world, "Sign", Message=mu[1:], MessageType="EXTERNAL_MU", **asked)
+    assert error.shape == "ValidationException"
+
+
+@pytest.mark.parametrize(("spec", "size"), [("ML_KEM_768", 1088), ("ML_KEM_1024", 1568)])
+async def test_a_shared_secret_is_encapsulated_here_or_with_the_public_key(
+    world: World, spec: str, size: int
+) -> None:
+    arn = await new_key(world, spec, "ENCAPSULATE_DECAPSULATE")
+    asked = {"KeyId": arn, "EncapsulationAlgorithm": "ML_KEM"}
+    shown = await world.call("kms", "GetPublicKey", KeyId=arn)
+    assert shown["EncapsulationAlgorithms"] == ["ML_KEM"]
+    made = await world.call("kms", "Encapsulate", **asked)
+    assert (len(made["SharedSecret"]), len(made["SharedSecretCiphertextBlob"])) == (32, size)
+    public: Any = serialization.load_der_public_key(shown["PublicKey"])
+    secret, blob = public.encapsulate()
+    pairs = ((secret, blob), (made["SharedSecret"], made["SharedSecretCiphertextBlob"]))
+    for secret, blob in pairs:
+        found = await world.call("kms", "Decapsulate", SharedSecretCiphertextBlob=blob, **asked)
+        assert found["SharedSecret"] == secret
+    # "In all other cases, Decapsulate returns a 32-byte pseudo-random value" (API_Decapsulate).
+    bent = blob[:-1] + bytes([blob[-1] ^ 1])
+    found = await world.call("kms", "Decapsulate", SharedSecretCiphertextBlob=bent, **asked)
+    assert found["SharedSecret"] not in (secret, b"") and len(found["SharedSecret"]) == 32
+    for wrong in (blob[:-1], blob + b"x", b"x"):
+        error = await refusal(world, "Decapsulate", SharedSecretCiphertextBlob=wrong, **asked)
+        assert error.shape == "InvalidCiphertextException"
+    error = await refusal(
+        world, "Sign", KeyId=arn, Message=b"m", SigningAlgorithm="ML_DSA_SHAKE_256"
+    )
+    assert error.shape == "InvalidKeyUsageException"
+
+
+async def test_what_the_library_has_not_is_refused_by_name(world: World) -> None:
+    asked = {"KeySpec": "ML_KEM_512", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
+    assert "ML_KEM_512" in (await refusal(world, "CreateKey", **asked)).message
+    asked = {"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY", "Origin": "EXTERNAL"}
+    assert "EXTERNAL" in (await refusal(world, "CreateKey", **asked)).message

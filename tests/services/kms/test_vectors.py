@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mlkem, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ogi.errors import AwsError
 from ogi.service import Call
-from ogi.services.kms import ciphertexts, keys, materials
+from ogi.services.kms import ciphertexts, keys, materials, signatures
 from ogi.services.kms.records import KEYS
 from ogi.storage import Transaction
 from tests.services.kms.test_imports import bring, external
@@ -143,6 +143,25 @@ async def test_rsa_decrypts_what_others_encrypted(world: World) -> None:
         changed = blob[:-1] + bytes([blob[-1] ^ 1])
         refused = await outcome(world.call("kms", "Decrypt", CiphertextBlob=changed, **asked))
         assert refused == "InvalidCiphertextException"
+
+
+@pytest.mark.parametrize("size", [768, 1024])
+def test_ml_kem_decapsulates_as_published(size: int) -> None:
+    made = {768: mlkem.MLKEM768PrivateKey, 1024: mlkem.MLKEM1024PrivateKey}[size]
+    for vector in vectors(f"ml_kem_{size}"):
+        key = made.from_seed_bytes(bytes.fromhex(vector["seed"]))
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        found = signatures.decapsulate(der, bytes.fromhex(vector["ciphertext"]))
+        assert found.hex() == vector["secret"]
+
+
+def test_ed25519_signs_as_rfc_8032_says() -> None:
+    for vector in vectors("ed25519"):
+        key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes.fromhex(vector["private"]))
+        der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        message = bytes.fromhex(vector["message"])
+        made = signatures.sign(der, "ED25519_SHA_512", message, "RAW")
+        assert made.hex() == vector["signature"]
 
 
 def test_the_cipher_of_blobs_is_aes_gcm_as_nist_tests_it() -> None:

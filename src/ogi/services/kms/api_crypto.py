@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ogi.service import Call, Fields
-from ogi.services.kms import ciphertexts, conditions, keys, materials, signatures, targets
+from ogi.services.kms import ciphertexts, conditions, keys, materials, signatures, targets, uses
 from ogi.services.kms.errors import (
     AccessDeniedException,
     IncorrectKeyException,
@@ -149,6 +149,7 @@ def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     targets.dry(request)
     blob = _encrypt(call, target, plain, new, context)
     targets.note(call, "ReEncrypt", target, source=source.arn)
+    uses.note(call, "ReEncrypt", source)
     return {
         "CiphertextBlob": blob,
         "SourceKeyId": source.arn,

@@ -22,6 +22,7 @@ from ogi.services.kms import (
     pairs,
     policies,
     targets,
+    uses,
 )
 from ogi.services.kms import specs as key_specs
 from ogi.services.kms.errors import (
@@ -81,6 +82,8 @@ async def create_key(call: Call, request: Fields) -> Fields:
     origin = request.get("Origin", "AWS_KMS")
     if origin not in ("AWS_KMS", "EXTERNAL"):
         raise unsupported(f"keys of origin {origin}")
+    if origin == "EXTERNAL" and spec in pairs.SPECS - pairs.IMPORTABLE:
+        raise unsupported(f"keys of origin EXTERNAL with the key spec {spec}")
     # A pair is made before the transaction: the library draws its randomness from the system.
     pair = None
     if spec in pairs.SPECS and origin == "AWS_KMS":
@@ -166,6 +169,22 @@ def _metadata(call: Call, key: Key) -> Fields:
         if key.origin == "EXTERNAL" and current.sealed:
             found |= imports.expiration(current)
     return found
+
+
+@SERVICE.operation(on=targets.own_arn, keys=targets.own_facts, reads=True)
+def get_key_last_usage(tx: Reader, call: Call, request: Fields) -> Fields:
+    """What KMS knows only of CloudTrail, the event's id, Ogi does not tell."""
+    key = keys.find_own(tx, call, request["KeyId"])
+    last = uses.last(tx, call, key)
+    shown = {} if last is None else {
+        "Operation": last.operation, "Timestamp": last.at, "KmsRequestId": last.request_id,
+    }  # fmt: skip
+    return {
+        "KeyId": key.arn,
+        "KeyLastUsage": shown,
+        "TrackingStartDate": key.created,
+        "KeyCreationDate": key.created,
+    }
 
 
 @SERVICE.operation(reads=True, unsupported=("ResourceOwners",))
@@ -285,6 +304,7 @@ def destroy(tx: Transaction, call: Call, request: Fields) -> Fields:
     for name in key.aliases:
         ALIASES.delete(tx, call.home, name)
     grants.forget(tx, key)
+    uses.forget(tx, key)
     KEYS.delete(tx, call.home, key.id)
     call.note("kms.deleted", key=key.arn)
     recording.happened(call, "kms", "DeleteKey", key.arn)

@@ -9,7 +9,7 @@ import msgspec
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.kms import ciphertexts, keys, materials, pairs, signatures, specs, targets
-from ogi.services.kms.errors import UnsupportedOperationException, ValidationException
+from ogi.services.kms.errors import UnsupportedOperationException
 from ogi.services.kms.records import Key
 from ogi.services.kms.service import SERVICE
 from ogi.storage import Reader
@@ -38,31 +38,28 @@ def get_public_key(tx: Reader, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def sign(tx: Reader, call: Call, request: Fields) -> Fields:
-    key, algorithm, digested = _signing(tx, call, request, "Sign")
+    key, algorithm, kind = _signing(tx, call, request, "Sign")
     targets.dry(request)
-    made = signatures.sign(_secret(call, key), algorithm, request["Message"], digested)
+    made = signatures.sign(_secret(call, key), algorithm, request["Message"], kind)
     targets.note(call, "Sign", key)
     return {"KeyId": key.arn, "Signature": made, "SigningAlgorithm": algorithm}
 
 
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def verify(tx: Reader, call: Call, request: Fields) -> Fields:
-    key, algorithm, digested = _signing(tx, call, request, "Verify")
+    key, algorithm, kind = _signing(tx, call, request, "Verify")
     targets.dry(request)
-    signatures.verify(key.public, algorithm, request["Message"], digested, request["Signature"])
+    signatures.verify(key.public, algorithm, request["Message"], kind, request["Signature"])
     targets.note(call, "Verify", key)
     return {"KeyId": key.arn, "SignatureValid": True, "SigningAlgorithm": algorithm}
 
 
-def _signing(tx: Reader, call: Call, request: Fields, operation: str) -> tuple[Key, str, bool]:
+def _signing(tx: Reader, call: Call, request: Fields, operation: str) -> tuple[Key, str, str]:
     key = targets.key(tx, call, request)
     keys.require_usable(key, operation, "SIGN_VERIFY")
     algorithm: str = request["SigningAlgorithm"]
     targets.require_algorithm(key, algorithm)
-    kind = request.get("MessageType", "RAW")
-    if kind == "EXTERNAL_MU":
-        raise ValidationException(f"MessageType {kind} is not valid for {algorithm}.")
-    return key, algorithm, kind == "DIGEST"
+    return key, algorithm, request.get("MessageType", "RAW")
 
 
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
@@ -107,6 +104,39 @@ def derive_shared_secret(tx: Reader, call: Call, request: Fields) -> Fields:
     }
 
 
+@SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
+def encapsulate(tx: Reader, call: Call, request: Fields) -> Fields:
+    key = _encapsulating(tx, call, request, "Encapsulate")
+    secret, blob = signatures.encapsulate(key.public)
+    targets.note(call, "Encapsulate", key)
+    return {
+        "KeyId": key.arn,
+        "SharedSecret": secret,
+        "SharedSecretCiphertextBlob": blob,
+        "EncapsulationAlgorithm": request["EncapsulationAlgorithm"],
+    }
+
+
+@SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
+def decapsulate(tx: Reader, call: Call, request: Fields) -> Fields:
+    key = _encapsulating(tx, call, request, "Decapsulate")
+    secret = signatures.decapsulate(_secret(call, key), request["SharedSecretCiphertextBlob"])
+    targets.note(call, "Decapsulate", key)
+    return {
+        "KeyId": key.arn,
+        "SharedSecret": secret,
+        "EncapsulationAlgorithm": request["EncapsulationAlgorithm"],
+    }
+
+
+def _encapsulating(tx: Reader, call: Call, request: Fields, operation: str) -> Key:
+    key = targets.key(tx, call, request)
+    keys.require_usable(key, operation, "ENCAPSULATE_DECAPSULATE")
+    targets.require_algorithm(key, request["EncapsulationAlgorithm"])
+    targets.dry(request)
+    return key
+
+
 @SERVICE.operation(on=targets.arn, keys=targets.facts, unsupported=("Recipient",))
 async def generate_data_key_pair(call: Call, request: Fields) -> Fields:
     return await _data_key_pair(call, request, "GenerateDataKeyPair")
@@ -121,7 +151,7 @@ async def generate_data_key_pair_without_plaintext(call: Call, request: Fields) 
 
 async def _data_key_pair(call: Call, request: Fields, operation: str) -> Fields:
     spec = request["KeyPairSpec"]
-    if spec not in pairs.SPECS:
+    if spec not in pairs.SPECS or spec.startswith("ML_DSA"):
         raise unsupported(f"the key pair spec {spec}")
     running = msgspec.structs.replace(call, seed=call.ports.random(32)).begin()
 

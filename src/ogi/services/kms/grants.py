@@ -44,6 +44,7 @@ _BY_USAGE: Mapping[str, tuple[str, ...]] = {
     "SIGN_VERIFY": ("Sign", "Verify"),
     "GENERATE_VERIFY_MAC": ("GenerateMac", "VerifyMac"),
     "KEY_AGREEMENT": ("DeriveSharedSecret",),
+    "ENCAPSULATE_DECAPSULATE": ("Encapsulate", "Decapsulate"),
 }
 _DATA_KEYS = (
     "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "GenerateDataKeyPair",

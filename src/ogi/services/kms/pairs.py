@@ -1,13 +1,13 @@
-"""Key pairs, RSA and elliptic curves: made, and read again from their DER."""
+"""Key pairs, RSA, elliptic curves, ML-DSA and ML-KEM: made, and read again from their DER."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -27,10 +27,35 @@ _CURVES: Mapping[str, ec.EllipticCurve] = {
     "ECC_NIST_P521": ec.SECP521R1(),
     "ECC_SECG_P256K1": ec.SECP256K1(),
 }
-SPECS = frozenset({*_RSA_BITS, *_CURVES})
+PrivateSigner = (
+    ed25519.Ed25519PrivateKey
+    | mldsa.MLDSA44PrivateKey
+    | mldsa.MLDSA65PrivateKey
+    | mldsa.MLDSA87PrivateKey
+)
+PublicSigner = (
+    ed25519.Ed25519PublicKey
+    | mldsa.MLDSA44PublicKey
+    | mldsa.MLDSA65PublicKey
+    | mldsa.MLDSA87PublicKey
+)
+PrivateDecapsulator = mlkem.MLKEM768PrivateKey | mlkem.MLKEM1024PrivateKey
+PublicEncapsulator = mlkem.MLKEM768PublicKey | mlkem.MLKEM1024PublicKey
+Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | PrivateSigner | PrivateDecapsulator
+Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | PublicSigner | PublicEncapsulator
 
-Private = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-Public = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+_OTHERS: Mapping[str, Callable[[], Private]] = {
+    "ECC_NIST_EDWARDS25519": ed25519.Ed25519PrivateKey.generate,
+    "ML_DSA_44": mldsa.MLDSA44PrivateKey.generate,
+    "ML_DSA_65": mldsa.MLDSA65PrivateKey.generate,
+    "ML_DSA_87": mldsa.MLDSA87PrivateKey.generate,
+    "ML_KEM_768": mlkem.MLKEM768PrivateKey.generate,
+    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey.generate,
+}
+"""The library has no ML-KEM-512."""
+IMPORTABLE = frozenset({*_RSA_BITS, *_CURVES})
+"""Specs whose private keys may come from outside."""
+SPECS = frozenset({*IMPORTABLE, *_OTHERS})
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -45,8 +70,10 @@ def make(spec: str) -> Pair:
     made: Private
     if spec in _RSA_BITS:
         made = rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[spec])
-    else:
+    elif spec in _CURVES:
         made = ec.generate_private_key(_CURVES[spec])
+    else:
+        made = _OTHERS[spec]()
     return _pair(made)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ogi import arn as arns
 from ogi.service import Service
-from ogi.services.kms import grants, managed, rewraps
+from ogi.services.kms import grants, managed, rewraps, uses
 from ogi.services.kms.effects import in_effect
 from ogi.services.kms.errors import AccessDeniedException
 from ogi.services.kms.records import KEYS
@@ -37,5 +37,6 @@ SERVICE = Service(
     denied=AccessDeniedException,
     policy_of=policy_of,
     rewrap=rewraps.rewrap,
+    workers=(uses.Recorder,),
     fixed=is_fixed,
 )

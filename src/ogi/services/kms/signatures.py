@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import constant_time, hashes, hmac
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from ogi.services.kms import pairs
@@ -30,25 +30,46 @@ _HASHES: Mapping[str, hashes.HashAlgorithm] = {
 }
 
 
-def sign(private_der: bytes, algorithm: str, message: bytes, digested: bool) -> bytes:
-    """ECDSA is deterministic (RFC 6979)."""
+MU_BYTES = 64
+"""What stands for a message in ML-DSA: FIPS 204, section 6.2."""
+KINDS: Mapping[str, tuple[str, ...]] = {
+    "ED25519_SHA_512": ("RAW",),
+    "ML_DSA_SHAKE_256": ("RAW", "EXTERNAL_MU"),
+}
+"""Kinds of messages of algorithms that do not take RAW and DIGEST: API_Sign, MessageType."""
+
+
+def sign(private_der: bytes, algorithm: str, message: bytes, kind: str) -> bytes:
+    """ECDSA is deterministic (RFC 6979). `kind`: as the member MessageType says it."""
     key = pairs.private(private_der)
-    hashing = _hashing(algorithm, message, digested)
+    _require_kind(algorithm, message, kind)
+    if isinstance(key, pairs.PrivateSigner):
+        if kind == "EXTERNAL_MU" and not isinstance(key, ed25519.Ed25519PrivateKey):
+            return key.sign_mu(message)
+        return key.sign(message)
+    hashing = _hashing(algorithm, message, kind == "DIGEST")
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(message, _signing_padding(algorithm), hashing)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
     return key.sign(message, ec.ECDSA(hashing, deterministic_signing=True))
 
 
-def verify(
-    public_der: bytes, algorithm: str, message: bytes, digested: bool, signature: bytes
-) -> None:
+def verify(public_der: bytes, algorithm: str, message: bytes, kind: str, signature: bytes) -> None:
     """Raises KMSInvalidSignatureException if it is not the signature of this message."""
     key = pairs.public(public_der)
-    hashing = _hashing(algorithm, message, digested)
+    _require_kind(algorithm, message, kind)
     try:
+        if isinstance(key, pairs.PublicSigner):
+            if kind == "EXTERNAL_MU" and not isinstance(key, ed25519.Ed25519PublicKey):
+                key.verify_mu(signature, message)
+            else:
+                key.verify(signature, message)
+            return
+        hashing = _hashing(algorithm, message, kind == "DIGEST")
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, message, _signing_padding(algorithm), hashing)
         else:
+            assert isinstance(key, ec.EllipticCurvePublicKey)
             key.verify(signature, message, ec.ECDSA(hashing))
     except InvalidSignature:
         raise KMSInvalidSignatureException from None
@@ -89,6 +110,23 @@ def agree(private_der: bytes, peer_der: bytes) -> bytes:
         ) from None
 
 
+def encapsulate(public_der: bytes) -> tuple[bytes, bytes]:
+    """A new shared secret, and what the holder of the private key makes it of (FIPS 203)."""
+    key = pairs.public(public_der)
+    assert isinstance(key, pairs.PublicEncapsulator)
+    return key.encapsulate()
+
+
+def decapsulate(private_der: bytes, blob: bytes) -> bytes:
+    """The shared secret; another one, and no error, for a blob of the right size that is wrong."""
+    key = pairs.private(private_der)
+    assert isinstance(key, pairs.PrivateDecapsulator)
+    try:
+        return key.decapsulate(blob)
+    except ValueError:
+        raise InvalidCiphertextException from None
+
+
 def mac(secret: bytes, algorithm: str, message: bytes) -> bytes:
     code = hmac.HMAC(secret, _HASHES[algorithm.removeprefix("HMAC_")])
     code.update(message)
@@ -99,6 +137,13 @@ def verify_mac(secret: bytes, algorithm: str, message: bytes, code: bytes) -> No
     """Raises KMSInvalidMacException if it is not the code of this message."""
     if not constant_time.bytes_eq(mac(secret, algorithm, message), code):
         raise KMSInvalidMacException
+
+
+def _require_kind(algorithm: str, message: bytes, kind: str) -> None:
+    if kind not in KINDS.get(algorithm, ("RAW", "DIGEST")):
+        raise ValidationException(f"MessageType {kind} is not valid for {algorithm}.")
+    if kind == "EXTERNAL_MU" and len(message) != MU_BYTES:
+        raise ValidationException(f"Digest is invalid length for algorithm {algorithm}.")
 
 
 def _hashing(algorithm: str, message: bytes, digested: bool) -> hashes.HashAlgorithm | Prehashed:

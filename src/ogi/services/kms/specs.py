@@ -26,6 +26,12 @@ SPECS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ECC_NIST_P384": {"SIGN_VERIFY": ("ECDSA_SHA_384",), "KEY_AGREEMENT": ("ECDH",)},
     "ECC_NIST_P521": {"SIGN_VERIFY": ("ECDSA_SHA_512",), "KEY_AGREEMENT": ("ECDH",)},
     "ECC_SECG_P256K1": {"SIGN_VERIFY": ("ECDSA_SHA_256",)},
+    "ECC_NIST_EDWARDS25519": {"SIGN_VERIFY": ("ED25519_SHA_512",)},
+    "ML_DSA_44": {"SIGN_VERIFY": ("ML_DSA_SHAKE_256",)},
+    "ML_DSA_65": {"SIGN_VERIFY": ("ML_DSA_SHAKE_256",)},
+    "ML_DSA_87": {"SIGN_VERIFY": ("ML_DSA_SHAKE_256",)},
+    "ML_KEM_768": {"ENCAPSULATE_DECAPSULATE": ("ML_KEM",)},
+    "ML_KEM_1024": {"ENCAPSULATE_DECAPSULATE": ("ML_KEM",)},
     "HMAC_224": {"GENERATE_VERIFY_MAC": ("HMAC_SHA_224",)},
     "HMAC_256": {"GENERATE_VERIFY_MAC": ("HMAC_SHA_256",)},
     "HMAC_384": {"GENERATE_VERIFY_MAC": ("HMAC_SHA_384",)},
@@ -38,6 +44,7 @@ ALGORITHMS_MEMBER: Mapping[str, str] = {
     "SIGN_VERIFY": "SigningAlgorithms",
     "GENERATE_VERIFY_MAC": "MacAlgorithms",
     "KEY_AGREEMENT": "KeyAgreementAlgorithms",
+    "ENCAPSULATE_DECAPSULATE": "EncapsulationAlgorithms",
 }
 """The member of KeyMetadata that lists the algorithms of a usage."""
 

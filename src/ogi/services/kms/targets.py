@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ogi.service import Call, Fields
-from ogi.services.kms import ciphertexts, conditions, keys, specs
+from ogi.services.kms import ciphertexts, conditions, keys, specs, uses
 from ogi.services.kms.errors import (
     DryRunOperationException,
     InvalidKeyUsageException,
@@ -63,7 +63,9 @@ def dry(request: Fields) -> None:
 
 
 def note(call: Call, operation: str, key: Key, **more: Any) -> None:
-    """A hop of the trace."""
+    """A hop of the trace, and the key's last use; not where KMS only decided (`reused`)."""
+    if operation != "GetPublicKey" and "reused" not in more:
+        uses.note(call, operation, key)
     call.note(
         f"kms.{operation}", key=key.arn, principal=call.principal.arn,
         via=call.context.get("kms:ViaService", ""), **more,
