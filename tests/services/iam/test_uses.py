@@ -343,3 +343,58 @@ async def test_old_reports_make_room(world: World) -> None:
         await world.call("iam", "GenerateServiceLastAccessedDetails", Arn=arn)
     with pytest.raises(AwsError, match="cannot be found"):
         await world.call("iam", "GetServiceLastAccessedDetails", **first)
+
+
+async def test_the_policies_that_open_a_service_are_listed(world: World) -> None:
+    bob = await user(world, policy(["sqs:SendMessage", "iam:ListUsers"]))
+    await world.call("iam", "CreateGroup", GroupName="g")
+    sqs = "arn:aws:iam::aws:policy/AmazonSQSFullAccess"
+    await world.call("iam", "AttachGroupPolicy", GroupName="g", PolicyArn=sqs)
+    await world.call("iam", "AddUserToGroup", GroupName="g", UserName="bob")
+    got = await world.call(
+        "iam", "ListPoliciesGrantingServiceAccess", Arn=bob.principal.arn,
+        ServiceNamespaces=["sqs", "iam", "kms"],
+    )  # fmt: skip
+    inline = {"PolicyName": "p", "PolicyType": "INLINE", "EntityType": "USER", "EntityName": "bob"}
+    managed = {"PolicyName": "AmazonSQSFullAccess", "PolicyType": "MANAGED", "PolicyArn": sqs}
+    assert got["PoliciesGrantingServiceAccess"] == [
+        {"ServiceNamespace": "sqs", "Policies": [inline, managed]},
+        {"ServiceNamespace": "iam", "Policies": [inline]},
+        {"ServiceNamespace": "kms", "Policies": []},
+    ]
+    for arn, service, error in (
+        (f"arn:aws:iam::{ACCOUNT}:user/none", "sqs", NoSuchEntityException),
+        ("arn:aws:iam::999988887777:user/bob", "sqs", AccessDenied),
+        (bob.principal.arn, "ec2", InvalidInputException),
+    ):
+        with pytest.raises(error):
+            await world.call(
+                "iam", "ListPoliciesGrantingServiceAccess", Arn=arn, ServiceNamespaces=[service]
+            )
+
+
+@pytest.mark.parametrize(
+    ("operation", "member"),
+    [("ListMFADevices", "MFADevices"), ("ListSigningCertificates", "Certificates"),
+     ("ListSSHPublicKeys", "SSHPublicKeys"),
+     ("ListServiceSpecificCredentials", "ServiceSpecificCredentials")],
+)  # fmt: skip
+async def test_nobody_has_devices_certificates_or_other_keys(
+    world: World, operation: str, member: str
+) -> None:
+    bob = await user(world, policy(f"iam:{operation}"))
+    assert (await world.call("iam", operation, UserName="bob"))[member] == []
+    assert (await world.call_as(bob, "iam", operation))[member] == []
+    with pytest.raises(NoSuchEntityException, match="The user with name eve cannot be found"):
+        await world.call("iam", operation, UserName="eve")
+
+
+async def test_nobody_has_a_password(world: World) -> None:
+    await user(world)
+    with pytest.raises(NoSuchEntityException, match="Login Profile for User bob cannot be found"):
+        await world.call("iam", "GetLoginProfile", UserName="bob")
+    with pytest.raises(NoSuchEntityException, match=f"Password Policy with domain name {ACCOUNT}"):
+        await world.call("iam", "GetAccountPasswordPolicy")
+    for operation in ("CreateLoginProfile", "UpdateAccountPasswordPolicy", "EnableMFADevice"):
+        with pytest.raises(Unsupported, match=operation):
+            await world.call("iam", operation)

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.h
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -122,6 +123,46 @@ def get_service_last_accessed_details_with_entities(
         for access in page
     ]
     return {**_head(job), **answer}
+
+
+@SERVICE.operation(on=_on, reads=True)
+def list_policies_granting_service_access(tx: Reader, call: Call, request: Fields) -> Fields:
+    """The identity's policies that allow something of each service, inline and managed."""
+    policies = list(_policies(tx, call, request["Arn"]))
+    answer: list[Fields] = []
+    for service in request["ServiceNamespaces"]:
+        if service not in NAMES:
+            raise InvalidInputException(f"The service namespace {service} is not known.")
+        shown = [row for row, rules in policies if _may_reach(call, rules, service)]
+        answer.append({"ServiceNamespace": service, "Policies": shown})
+    return {"PoliciesGrantingServiceAccess": answer, "IsTruncated": False}
+
+
+def _policies(tx: Reader, call: Call, arn: str) -> Iterator[tuple[Fields, Rules]]:
+    """All that an identity holds, a user's groups included."""
+    noun = arn.partition(f"::{call.account}:")[2].partition("/")[0]
+    tables: dict[str, Table[Any]] = {"user": USERS, "group": GROUPS, "role": ROLES}
+    table = tables.get(noun)
+    found: Any = None
+    if table is not None:
+        found = identities.find(tx, table, call.account, identities.name_in(arn))
+    if found is None or found.arn != arn:
+        raise NoSuchEntityException(f"The entity {arn} cannot be found.")
+    held = [(noun, found)]
+    for name in getattr(found, "groups", ()):
+        group = identities.find(tx, GROUPS, call.account, name)
+        held += [("group", group)] if group is not None else []
+    for kind, row in held:
+        for name, document in row.inline.items():
+            shown = {"PolicyName": name, "PolicyType": "INLINE", "EntityType": kind.upper(),
+                     "EntityName": row.name}  # fmt: skip
+            yield shown, policy.compile(document).rules
+        for attached in row.attached:
+            text = grants.document_of(tx, attached)
+            if text is not None:
+                shown = {"PolicyName": identities.name_in(attached), "PolicyType": "MANAGED",
+                         "PolicyArn": attached}  # fmt: skip
+                yield shown, policy.compile(text).rules
 
 
 def _job(tx: Reader, call: Call, id: str) -> Job:

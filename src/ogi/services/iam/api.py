@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ogi.services.iam import (
+    absences,
     accessed,
     accounts,
     groups,
@@ -17,6 +18,7 @@ from ogi.services.iam import (
 )
 
 __all__ = [
+    "absences",
     "accessed",
     "accounts",
     "groups",

@@ -57,7 +57,7 @@ def get_user(tx: Reader, call: Call, request: Fields) -> Fields:
                 "CreateDate": 0.0,
             }
         }
-    return {"User": entities.show_user(_named_or_caller(tx, call, name))}
+    return {"User": entities.show_user(named_or_caller(tx, call, name))}
 
 
 @SERVICE.operation(on=entities.on_all("user"), reads=True)
@@ -108,7 +108,7 @@ def delete_user(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=entities.on_user, home=home)
 def create_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
-    user = _named_or_caller(tx, call, request.get("UserName"))
+    user = named_or_caller(tx, call, request.get("UserName"))
     if len(user.keys) >= KEYS_MAX:
         raise LimitExceededException(f"Cannot exceed quota for AccessKeysPerUser: {KEYS_MAX}")
     vault = call.ports.vault
@@ -120,7 +120,7 @@ def create_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=entities.on_user, reads=True)
 def list_access_keys(tx: Reader, call: Call, request: Fields) -> Fields:
-    user = _named_or_caller(tx, call, request.get("UserName"))
+    user = named_or_caller(tx, call, request.get("UserName"))
     page, answer = pages.of_list(user.keys, request, "AccessKeyMetadata")
     rows = (KEYS.get(tx, CONTROL, key) for key in page)
     answer["AccessKeyMetadata"] = [_show_key(row) for row in rows if row is not None]
@@ -130,7 +130,7 @@ def list_access_keys(tx: Reader, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=entities.on_user, home=home)
 def update_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
-    user = _named_or_caller(tx, call, request.get("UserName"))
+    user = named_or_caller(tx, call, request.get("UserName"))
     if request["Status"] not in ("Active", "Inactive"):
         raise ValidationError("Status must be Active or Inactive.")
     row = _key(tx, user, request["AccessKeyId"])
@@ -141,7 +141,7 @@ def update_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=entities.on_user, home=home)
 def delete_access_key(tx: Transaction, call: Call, request: Fields) -> Fields:
-    user = _named_or_caller(tx, call, request.get("UserName"))
+    user = named_or_caller(tx, call, request.get("UserName"))
     row = _key(tx, user, request["AccessKeyId"])
     identities.delete_key(tx, row)
     uses.forget_key(tx, row.id)
@@ -203,7 +203,7 @@ def _show_key(row: AccessKey) -> Fields:
     }
 
 
-def _named_or_caller(tx: Reader, call: Call, name: str | None) -> User:
+def named_or_caller(tx: Reader, call: Call, name: str | None) -> User:
     """ "If you do not specify a user name, IAM determines the user name implicitly based on the
     Amazon Web Services access key ID signing the request." (API reference)
     """
