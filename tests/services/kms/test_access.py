@@ -229,6 +229,18 @@ async def test_constraints_limit_a_grant(
     assert await may(world, ann, "DescribeKey", KeyId=key)
 
 
+async def test_a_grant_to_create_grants_and_nothing_else_is_refused(world: World) -> None:
+    """AWS's answer: github.com/ansible/ansible/pull/31960."""
+    key = (await world.call("kms", "CreateKey"))["KeyMetadata"]
+    with pytest.raises(AwsError) as refused:
+        await world.call(
+            "kms", "CreateGrant", KeyId=key["KeyId"], Operations=["CreateGrant"],
+            GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:root",
+        )  # fmt: skip
+    assert refused.value.shape == "ValidationException"
+    assert refused.value.message == "Grants must not contain only the CreateGrant operation."
+
+
 async def test_who_may_create_grants_by_a_grant_passes_on_no_more_than_it_has(
     world: World,
 ) -> None:

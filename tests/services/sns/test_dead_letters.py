@@ -79,7 +79,24 @@ async def test_redrive_policies_that_sns_refuses(sns: Client, policy: str) -> No
     topic = await sns.topic()
     with pytest.raises(AwsError) as refused:
         await sns.subscribed(topic, RedrivePolicy=policy)
-    assert refused.value.message.startswith("Invalid parameter: RedrivePolicy")
+    assert refused.value.message.startswith("Invalid parameter: Attributes Reason: RedrivePolicy")
+
+
+async def test_an_unknown_member_is_refused_in_the_words_of_the_action(sns: Client) -> None:
+    """AWS's answers: github.com/cloudposse/terraform-aws-sns-topic/issues/48 for Subscribe,
+    github.com/ministryofjustice/cloud-platform-environments/pull/11520 for the other."""
+    topic = await sns.topic()
+    arn = await _dead(sns, topic)
+    policy = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:x", "maxReceiveCount": 5})
+    reason = "RedrivePolicy: invalid JSON. Attribute maxReceiveCount is unknown."
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribed(topic, "other", RedrivePolicy=policy)
+    assert refused.value.message == f"Invalid parameter: Attributes Reason: {reason}"
+    with pytest.raises(AwsError) as refused:
+        await sns.set_subscription_attributes(
+            SubscriptionArn=arn, AttributeName="RedrivePolicy", AttributeValue=policy
+        )
+    assert refused.value.message == f"Invalid parameter: {reason}"
 
 
 async def test_the_policy_is_shown_and_taken_away(sns: Client) -> None:

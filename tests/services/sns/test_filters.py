@@ -321,4 +321,6 @@ async def test_a_refused_policy_says_why(sns: Client) -> None:
     topic = await sns.topic()
     with pytest.raises(AwsError) as refused:
         await sns.subscribed(topic, FilterPolicy={"a": []})
-    assert refused.value.message == "Invalid parameter: FilterPolicy: Empty arrays are not allowed"
+    assert refused.value.message == (
+        "Invalid parameter: Attributes Reason: FilterPolicy: Empty arrays are not allowed"
+    )

@@ -353,7 +353,34 @@ async def test_delivery_policies_that_are_refused(
             TopicArn=topic, Protocol="http", Endpoint=subscriber.url,
             Attributes={"DeliveryPolicy": text},
         )  # fmt: skip
-    assert refused.value.message.startswith("Invalid parameter: DeliveryPolicy")
+    assert refused.value.message.startswith("Invalid parameter: Attributes Reason: DeliveryPolicy")
+
+
+async def test_a_delivery_policy_s_refusal_names_the_place(
+    sns: Client, subscriber: Subscriber
+) -> None:
+    """AWS's answers: github.com/awsdocs/amazon-sns-developer-guide/pull/5, and the tests of
+    github.com/ballerina-platform/module-ballerinax-aws.sns."""
+    topic = await sns.topic()
+    own = {"healthyRetryPolicy": {"minDelayTarget": 0, "maxDelayTarget": 0, "numRetries": 0}}
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribe(
+            TopicArn=topic, Protocol="http", Endpoint=subscriber.url,
+            Attributes={"DeliveryPolicy": json.dumps(own)},
+        )  # fmt: skip
+    assert refused.value.message == (
+        "Invalid parameter: Attributes Reason: DeliveryPolicy: healthyRetryPolicy.minDelayTarget"
+        " must be greater than or equal to 1"
+    )
+    with pytest.raises(AwsError) as refused:
+        await sns.set_topic_attributes(
+            TopicArn=topic, AttributeName="DeliveryPolicy",
+            AttributeValue=json.dumps({"http": {"defaultHealthyRetryPolicy": {"numRetries": 101}}}),
+        )  # fmt: skip
+    assert refused.value.message == (
+        "Invalid parameter: DeliveryPolicy: http.defaultHealthyRetryPolicy.numRetries must be less"
+        " than or equal to 100"
+    )
 
 
 async def test_a_topics_policy_is_its_subscriptions_default(

@@ -266,8 +266,9 @@ def schedule_key_deletion(tx: Transaction, call: Call, request: Fields) -> Field
     keys.require_present(key)
     days = request.get("PendingWindowInDays", WAITING_DAYS_DEFAULT)
     if not WAITING_DAYS[0] <= days <= WAITING_DAYS[1]:
+        # AWS's answer in github.com/Skyscanner/kms-issuer/issues/8
         raise ValidationException(
-            f"PendingWindowInDays must be between {WAITING_DAYS[0]} and {WAITING_DAYS[1]}."
+            f"PendingWindowInDays must be between {WAITING_DAYS[0]} and {WAITING_DAYS[1]}"
         )
     due = call.now + days * DAY_S
     keys.put(tx, msgspec.structs.replace(key, state="PendingDeletion", deletion=due))

@@ -70,6 +70,9 @@ def check(key: Key, grant: Grant) -> None:
         raise ValidationException(
             f"Operations {', '.join(sorted(wrong))} are not valid for a grant on {key.arn}."
         )
+    if set(grant.operations) == {"CreateGrant"}:
+        # AWS's answer in github.com/ansible/ansible/pull/31960
+        raise ValidationException("Grants must not contain only the CreateGrant operation.")
     for principal in (grant.grantee, grant.retiring):
         arn = arns.parse(principal) if principal else None
         if principal and (arn is None or arn.service not in ("iam", "sts")):

@@ -263,6 +263,7 @@ def _with(mapping: Mapping, request: Fields) -> Mapping:
     mapping = msgspec.structs.replace(mapping, **changes)
     if mapping.fifo:
         if mapping.window_s:
+            # AWS's answer in github.com/aws/aws-lambda-dotnet/pull/1758
             raise InvalidParameterValueException("Batching window is not supported for FIFO queues")
         if mapping.batch_size > FIFO_BATCH_MAX:
             raise InvalidParameterValueException(

@@ -96,6 +96,9 @@ def accept(
 
 
 def _check(events: Sequence[Mapping[str, Any]]) -> None:
+    """AWS's answers: github.com/dibog/cloudwatch-logback-appender/issues/17 (order),
+    github.com/aws/aws-for-fluent-bit/issues/68 (one that is too large),
+    github.com/nhs-england-tools/terraform-aws-opennext/issues/27 (all of them)."""
     total = 0
     before = 0
     for event in events:

@@ -22,6 +22,7 @@ def put_bucket_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     policy = policies.check(request["Policy"], bucket.name)
     public = policies.is_public(policy)
     if public and bucket.block is not None and bucket.block.policy:
+        # docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
         raise AccessDenied(
             f"User: {call.principal.arn} is not authorized to perform: s3:PutBucketPolicy on "
             f'resource: "{bucket.arn}" because public policies are prevented by the '

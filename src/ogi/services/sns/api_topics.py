@@ -27,6 +27,7 @@ from ogi.services.sns.errors import (
     InvalidStateException,
     ResourceNotFoundException,
     TagLimitExceededException,
+    of_attributes,
 )
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.topics import Topic
@@ -58,7 +59,8 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     made = Topic(name, call.account, call.region, call.arn("sns", name), epoch=call.new_id())
     for attribute, value in attributes.items():
         _check_pass(tx, call, attribute, value, made.arn)
-        made = topics.with_attribute(made, attribute, value)
+        with of_attributes():
+            made = topics.with_attribute(made, attribute, value)
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
     if made.tags:
         # "To be able to tag a topic on creation, you must have the sns:CreateTopic and

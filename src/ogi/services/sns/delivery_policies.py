@@ -77,6 +77,7 @@ def of(topic_policy: str, subscription_policy: str) -> Policy:
     defaults, overridable = _of_topic(topic_policy)
     own = _parsed(subscription_policy, set(_OF_TOPIC.values())) if overridable else {}
     parts = {**defaults, **own}
+    at = "" if "healthyRetryPolicy" in own else "http.default"
     retries = {**DEFAULT_RETRIES, **_object(parts.get("healthyRetryPolicy"))}
     throttle = _object(parts.get("throttlePolicy")).get("maxReceivesPerSecond")
     if throttle is not None and (not isinstance(throttle, int) or throttle < 1):
@@ -86,7 +87,8 @@ def of(topic_policy: str, subscription_policy: str) -> Policy:
         raise _refusal("headerContentType is not supported")
     if "\r" in kind or "\n" in kind:
         raise _refusal("headerContentType is not supported")
-    return Policy(_phases(retries), kind, throttle)
+    place = f"{at}HealthyRetryPolicy" if at else "healthyRetryPolicy"
+    return Policy(_phases(retries, place), kind, throttle)
 
 
 def shown_of_topic(topic_policy: str) -> dict[str, Any]:
@@ -135,17 +137,25 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _phases(retries: dict[str, Any]) -> Phases:
+def _phases(retries: dict[str, Any], place: str) -> Phases:
+    """`http.defaultHealthyRetryPolicy.numRetries must be less than or equal to 100`, and that
+    `healthyRetryPolicy.minDelayTarget must be greater than or equal to 1`, are AWS's answers in
+    github.com/ballerina-platform/module-ballerinax-aws.sns and
+    github.com/awsdocs/amazon-sns-developer-guide/pull/5."""
     _check_names(retries, set(DEFAULT_RETRIES))
     for name, value in retries.items():
-        if name != "backoffFunction" and (not isinstance(value, int) or value < 0):
-            raise _refusal(f"{name} must be an integer greater than or equal to 0")
+        if name == "backoffFunction":
+            continue
+        least = 1 if name.endswith("DelayTarget") else 0
+        most = DELAY_S_MAX if name.endswith("DelayTarget") else RETRIES_MAX
+        if not isinstance(value, int) or value < least:
+            raise _refusal(f"{place}.{name} must be greater than or equal to {least}")
+        if value > most:
+            raise _refusal(f"{place}.{name} must be less than or equal to {most}")
     if retries["backoffFunction"] not in FUNCTIONS:
-        raise _refusal("backoffFunction must be one of " + ", ".join(FUNCTIONS))
-    if retries["numRetries"] > RETRIES_MAX:
-        raise _refusal(f"numRetries must be less than or equal to {RETRIES_MAX}")
-    if not 1 <= retries["minDelayTarget"] <= retries["maxDelayTarget"] <= DELAY_S_MAX:
-        raise _refusal("minDelayTarget and maxDelayTarget must be in order and at most 3600")
+        raise _refusal(f"{place}.backoffFunction must be one of " + ", ".join(FUNCTIONS))
+    if retries["minDelayTarget"] > retries["maxDelayTarget"]:
+        raise _refusal(f"{place}.minDelayTarget must be less than or equal to maxDelayTarget")
     immediate, shortest, longest = (
         retries[f"num{name}DelayRetries"] for name in ("No", "Min", "Max")
     )

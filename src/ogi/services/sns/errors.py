@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from ogi.errors import AwsError
 
 
@@ -20,9 +23,38 @@ class ResourceNotFoundException(AwsError):
 class InvalidParameterException(AwsError):
     """A parameter is invalid; `of` names it as SNS does."""
 
+    attribute = ""
+    """The name of an attribute that there is not."""
+
     @classmethod
     def of(cls, name: str, reason: str = "") -> InvalidParameterException:
         return cls(f"Invalid parameter: {name}" + (f" Reason: {reason}" if reason else ""))
+
+    @classmethod
+    def unknown(cls, attribute: str) -> InvalidParameterException:
+        refused = cls.of("AttributeName")
+        refused.attribute = attribute
+        return refused
+
+
+@contextmanager
+def of_attributes() -> Iterator[None]:
+    """What is refused of one attribute, in the words for several: CreateTopic and Subscribe.
+
+    "Invalid parameter: Attributes Reason: RedrivePolicy: invalid JSON. Attribute maxReceiveCount is
+    unknown." and "... Reason: Unknown attribute FifoTopic" are answers of AWS in
+    github.com/cloudposse/terraform-aws-sns-topic/issues/48 and
+    github.com/hashicorp/terraform-provider-aws/pull/22282.
+    """
+    try:
+        yield
+    except InvalidParameterException as error:
+        reason = error.message.removeprefix("Invalid parameter: ")
+        if error.attribute:
+            reason = f"Unknown attribute {error.attribute}"
+        elif " Reason: " in reason or ": " not in reason:
+            raise
+        raise InvalidParameterException.of("Attributes", reason) from error
 
 
 class InvalidParameterValueException(AwsError):

@@ -20,7 +20,7 @@ from ogi.services.sns import (
     subscriptions,
     topics,
 )
-from ogi.services.sns.errors import InvalidParameterException
+from ogi.services.sns.errors import InvalidParameterException, of_attributes
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import PROTOCOLS_OF_LARGE, SUBSCRIPTIONS_OF_LARGE_MAX, Topic
 from ogi.storage import Reader, Transaction
@@ -49,7 +49,9 @@ def subscribe(
     _check(tx, call, topic, protocol, endpoint)
     found = subscriptions.of_endpoint(tx, topic, protocol, endpoint)
     if found is not None:
-        if attributes and subscription_attributes.changed(found, attributes) != found:
+        with of_attributes():
+            asked = subscription_attributes.changed(found, attributes) if attributes else found
+        if asked != found:
             raise InvalidParameterException.of(
                 "Attributes", "Subscription already exists with different attributes"
             )
@@ -75,7 +77,8 @@ def subscribe(
         epoch=topic.epoch,
         principal=call.principal.role_arn or call.principal.arn,
     )
-    made = subscription_attributes.changed(made, attributes)
+    with of_attributes():
+        made = subscription_attributes.changed(made, attributes)
     must_confirm = _must_confirm(call, protocol, endpoint)
     quotas.check(tx, call, topic, new=True, pending=must_confirm, filtered=bool(made.filter_policy))
     if must_confirm:

@@ -56,7 +56,7 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
         elif name == "SubscriptionRoleArn":
             raise unsupported(f"the subscription attribute {name}")
         else:
-            raise InvalidParameterException.of("AttributeName")
+            raise InvalidParameterException.unknown(name)
     if subscription.filter_policy:
         # Last, since the scope decides what a policy may say.
         try:
@@ -126,9 +126,15 @@ def _with_redrive(subscription: Subscription, value: str) -> Subscription:
         policy = json.loads(value)
     except (ValueError, RecursionError):
         raise InvalidParameterException.of("RedrivePolicy: failed to parse JSON.") from None
-    if not isinstance(policy, dict) or set(policy) != {"deadLetterTargetArn"}:
-        raise InvalidParameterException.of("RedrivePolicy: must have deadLetterTargetArn only")
-    queue = arns.parse(str(policy["deadLetterTargetArn"]))
+    if not isinstance(policy, dict):
+        raise InvalidParameterException.of("RedrivePolicy: invalid JSON.")
+    for name in policy:
+        if name != "deadLetterTargetArn":
+            # AWS's answer in github.com/ministryofjustice/cloud-platform-environments/pull/11520
+            raise InvalidParameterException.of(
+                f"RedrivePolicy: invalid JSON. Attribute {name} is unknown."
+            )
+    queue = arns.parse(str(policy.get("deadLetterTargetArn", "")))
     if queue is None or queue.service != "sqs":
         raise InvalidParameterException.of("RedrivePolicy: deadLetterTargetArn is an invalid arn")
     if (queue.account, queue.region) != (

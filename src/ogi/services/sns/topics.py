@@ -219,7 +219,7 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
             raise InvalidParameterException.of("TracingConfig")
     told = feedback.changed(topic.feedback, name, value, topic.account)
     if told is None:
-        raise InvalidParameterException.of("AttributeName")
+        raise InvalidParameterException.unknown(name)
     return change(topic, feedback=told)
 
 
