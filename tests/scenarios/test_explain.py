@@ -9,13 +9,14 @@ import sys
 import urllib.error
 import urllib.request
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.scenarios.chains import ACCOUNT, Chain
-from tests.scenarios.conftest import REGION, Server, eventually
+from tests.scenarios.conftest import REGION, Server, eventually, start
 
 SEND = "sqs:SendMessage"
 
@@ -278,3 +279,74 @@ def test_only_who_is_allowed_hears_of_it(server: Server, name: str) -> None:
     assert "is not authorized to perform: ogi:Explain" in ogi(server, "explain", fails=True, **his)
     his["AWS_SECRET_ACCESS_KEY"] = "wrong"
     assert "signature" in ogi(server, "explain", fails=True, **his)
+
+
+SEED = """
+accounts:
+  "111122223333":
+    users:
+      mine:
+        keys: [{ id: AKIAMINE000000000000, secret: mine-secret }]
+        policies: [AdministratorAccess]
+  "444455556666":
+    users:
+      theirs:
+        keys: [{ id: AKIATHEIRS0000000000, secret: theirs-secret }]
+        policies: [AdministratorAccess]
+  "777788889999":
+    users:
+      nobodys:
+        keys: [{ id: AKIANOBODYS000000000, secret: nobodys-secret }]
+        policies: [AdministratorAccess]
+"""
+
+
+def test_each_account_hears_of_its_own_policies_only(tmp_path: Path) -> None:
+    (tmp_path / "seed.yaml").write_text(SEED)
+    server = start(tmp_path, "--ephemeral", "--seed", str(tmp_path / "seed.yaml"))
+    try:
+        users = {
+            who: {"AWS_ACCESS_KEY_ID": f"AKIA{who.upper():0<16}",
+                  "AWS_SECRET_ACCESS_KEY": f"{who}-secret"}
+            for who in ("mine", "theirs", "nobodys")
+        }  # fmt: skip
+        clients = {
+            who: server.client("sqs", aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+                               aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"])
+            for who, keys in users.items()
+        }  # fmt: skip
+        queue = f"arn:aws:sqs:{REGION}:111122223333:q"
+        deny = {"Sid": "Hidden", "Effect": "Allow", "Principal": {"AWS": "777788889999"},
+                "Action": SEND, "Resource": queue}  # fmt: skip
+        url = clients["mine"].create_queue(
+            QueueName="q", Attributes={"Policy": document(deny)}
+        )["QueueUrl"]  # fmt: skip
+        with pytest.raises(ClientError) as refused:
+            clients["theirs"].send_message(QueueUrl=url, MessageBody="x")
+        id = refused.value.response["ResponseMetadata"]["RequestId"]
+
+        def seen_by(who: str) -> dict[str, list[str]]:
+            found = json.loads(ogi(server, "explain", id, "--json", **users[who]))
+            return {
+                section["kind"]: [look["statement"] for look in section["looks"]]
+                for one in found for section in one["sections"]
+            }  # fmt: skip
+
+        assert seen_by("theirs") == {
+            "identity-based policy": ["statement 1"], "resource-based policy": [],
+        }  # fmt: skip
+        assert seen_by("mine") == {
+            "identity-based policy": [], "resource-based policy": ["Hidden"],
+        }  # fmt: skip
+        assert seen_by("nobodys") == {}
+        question = (
+            "explain", "--principal", "arn:aws:iam::444455556666:user/theirs", "--action", SEND,
+            "--resource", queue,
+        )  # fmt: skip
+        for who in ("theirs", "absent"):
+            asked = [word.replace("user/theirs", f"user/{who}") for word in question]
+            said = ogi(server, *asked, fails=True, **users["nobodys"])
+            assert "Neither the principal nor the resource is of your account" in said
+        assert "Nothing was refused" in ogi(server, "explain", **users["nobodys"])
+    finally:
+        assert server.stop() == 0

@@ -54,6 +54,13 @@ class Unclear(AwsError):
     status = 400
 
 
+class NotYours(AwsError):
+    """Neither the principal nor the resource is of your account."""
+
+    code = "AccessDenied"
+    status = 403
+
+
 class Question(msgspec.Struct, forbid_unknown_fields=True):
     """A hypothetical request."""
 
@@ -215,7 +222,12 @@ def _suppose(tx: Reader, call: Call, question: Question) -> Explanation:
         raise Unclear(f"The action {question.action} is of none of the services {known}.")
     if len(question.context) > CONTEXT_KEYS_MAX:
         raise Unclear(f"A context has at most {CONTEXT_KEYS_MAX} keys.")
-    principal = _named(tx, question.principal)
+    try:
+        principal = _named(tx, question.principal)
+    except Unclear:
+        if identities.account_in(question.principal) in ("", call.account):
+            raise
+        raise NotYours from None  # Who is in another account is not told either.
     supposed = msgspec.structs.replace(
         call,
         request_id=_SIMULATED,
@@ -227,7 +239,7 @@ def _suppose(tx: Reader, call: Call, question: Question) -> Explanation:
     context = {**facts, **question.context}
     found = gather(tx, supposed, service, question.action, resource, context)
     if not _concerns(found, call):
-        raise AccessDenied("Neither the principal nor the resource is of your account.")
+        raise NotYours
     if found.judge() is not None:
         against = decide(tx, supposed, service, question.action, resource, context)
         assert against is not None

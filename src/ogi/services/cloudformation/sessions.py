@@ -33,10 +33,13 @@ async def actor(call: Call, role_arn: str) -> Call:
     def session(tx: Reader) -> Call:
         role = sessions.role_at(tx, role_arn)
         if role is None or not sessions.trusts(call, role, SERVICE.principal, {}):
-            raise sessions.CannotAssume(
+            message = (
                 f"User: {SERVICE.principal} is not authorized to perform: sts:AssumeRole on"
                 f" resource: {role_arn}"
             )
+            if role is not None:
+                sessions.note_distrust(call, role, SERVICE.principal, {}, message)
+            raise sessions.CannotAssume(message)
         return call.as_principal(
             sessions.principal_of(role, SESSION), **{"ogi:InvokedBy": SERVICE.principal}
         )
