@@ -142,7 +142,9 @@ async def test_an_accounts_defaults_count_where_a_message_says_nothing(sns: Clie
         ("MonthlySpendLimit", "-1", "InvalidParameterException"),
         ("Strange", "1", "InvalidParameterException"),
         ("UsageReportS3Bucket", "reports", "Unsupported"),
-        ("DeliveryStatusIAMRole", "arn:aws:iam::111122223333:role/x", "Unsupported"),
+        ("DeliveryStatusIAMRole", "arn:aws:iam::999999999999:role/x", "InvalidParameterException"),
+        ("DeliveryStatusIAMRole", "me", "InvalidParameterException"),
+        ("DeliveryStatusSuccessSamplingRate", "101", "InvalidParameterException"),
     ],
 )
 async def test_defaults_that_are_refused(sns: Client, name: str, value: str, shape: str) -> None:

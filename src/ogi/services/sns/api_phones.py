@@ -5,8 +5,17 @@ There is no carrier here: messages go to the outbox, and all else is as it would
 
 from __future__ import annotations
 
+from ogi.access.authorise import authorise_pass_role
 from ogi.service import Call, Fields
-from ogi.services.sns import outbox, pages, phones, sandboxes, texting
+from ogi.services.sns import (
+    carrier_statuses,
+    outbox,
+    pages,
+    phones,
+    sandboxes,
+    statuses,
+    texting,
+)
 from ogi.services.sns.errors import InvalidParameterException, VerificationException
 from ogi.services.sns.outbox import Letter
 from ogi.services.sns.service import SERVICE
@@ -52,7 +61,10 @@ def get_sms_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 @SERVICE.operation(name="SetSMSAttributes")
 def set_sms_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     found = texting.DEFAULTS.get(tx, call.home) or texting.Defaults()
-    made = texting.changed(found.attributes, request["attributes"])
+    made = texting.changed(found.attributes, request["attributes"], call.account)
+    role = request["attributes"].get(carrier_statuses.ROLE)
+    if role:
+        authorise_pass_role(tx, call, SERVICE, role, statuses.PRINCIPAL, "*")
     texting.DEFAULTS.put(tx, made, call.home)
     return {}
 

@@ -5,8 +5,9 @@ There is no push service here: messages go to the outbox, and all else is as it 
 
 from __future__ import annotations
 
+from ogi.access.authorise import authorise_pass_role
 from ogi.service import Call, Fields
-from ogi.services.sns import applications, devices, pages
+from ogi.services.sns import applications, devices, pages, statuses
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Reader, Transaction, control
@@ -31,6 +32,7 @@ def _home_of_devices(call: Call, request: Fields) -> Home:
 
 @SERVICE.operation(on=_on_new)
 def create_platform_application(tx: Transaction, call: Call, request: Fields) -> Fields:
+    _check_pass(tx, call, request["Attributes"], _on_new(tx, call, request))
     asked = applications.new(call, request["Name"], request["Platform"])
     made = applications.changed(tx, asked, request["Attributes"])
     found = applications.look(tx, made.arn)
@@ -44,6 +46,13 @@ def create_platform_application(tx: Transaction, call: Call, request: Fields) ->
     return {"PlatformApplicationArn": found.arn}
 
 
+def _check_pass(tx: Reader, call: Call, attributes: Fields, arn: str) -> None:
+    """Who has deliveries logged hands the roles for it to SNS (iam:PassRole)."""
+    for name in ("SuccessFeedbackRoleArn", "FailureFeedbackRoleArn"):
+        if attributes.get(name):
+            authorise_pass_role(tx, call, SERVICE, attributes[name], statuses.PRINCIPAL, arn)
+
+
 @SERVICE.operation(on=_on_application, reads=True)
 def get_platform_application_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
     found = applications.find(tx, request["PlatformApplicationArn"])
@@ -53,6 +62,7 @@ def get_platform_application_attributes(tx: Reader, call: Call, request: Fields)
 @SERVICE.operation(on=_on_application, home=_home_of_application)
 def set_platform_application_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     found = applications.find(tx, request["PlatformApplicationArn"])
+    _check_pass(tx, call, request["Attributes"], found.arn)
     applications.save(tx, applications.changed(tx, found, request["Attributes"]))
     return {}
 

@@ -16,7 +16,7 @@ import msgspec
 from ogi import arn as arns
 from ogi.errors import unsupported
 from ogi.service import Call
-from ogi.services.sns import topics
+from ogi.services.sns import feedback, topics
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
@@ -31,7 +31,7 @@ Baidu, which wants other attributes of its devices, is refused by name."""
 EVENTS = ("EndpointCreated", "EndpointDeleted", "EndpointUpdated", "DeliveryFailure")
 _SECRETS = ("PlatformCredential", "PlatformPrincipal")
 _PLAIN = frozenset(("ApplePlatformTeamID", "ApplePlatformBundleID", "AppleCertificateExpiryDate"))
-_FEEDBACK = frozenset(
+FEEDBACK = frozenset(
     ("SuccessFeedbackRoleArn", "FailureFeedbackRoleArn", "SuccessFeedbackSampleRate")
 )
 VALUE_BYTES_MAX = 32 * 1024
@@ -102,8 +102,6 @@ def changed(tx: Reader, found: Application, attributes: Mapping[str, str]) -> Ap
     """An application with these attributes; raises what SNS refuses."""
     plain, digests, method = dict(found.attributes), dict(found.digests), found.method
     for name, value in attributes.items():
-        if name in _FEEDBACK:
-            raise unsupported(f"the platform application attribute {name}")
         if len(value.encode()) > VALUE_BYTES_MAX:
             raise InvalidParameterException.of("Attributes", f"{name} is too long")
         if name in _SECRETS:
@@ -112,6 +110,10 @@ def changed(tx: Reader, found: Application, attributes: Mapping[str, str]) -> Ap
             digests[name] = hashlib.sha256(value.encode()).hexdigest()
             if name == "PlatformCredential":
                 method = _method(found.platform, value)
+        elif name in FEEDBACK:
+            if value:
+                feedback.check(found.account, name, value)
+            plain[name] = value
         elif name in _PLAIN or name.removeprefix("Event") in EVENTS:
             if name not in _PLAIN and value:
                 _check_topic(tx, found, name, value)

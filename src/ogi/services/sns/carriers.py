@@ -9,6 +9,7 @@ from __future__ import annotations
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.sns import (
+    carrier_statuses,
     contents,
     devices,
     outbox,
@@ -26,7 +27,7 @@ from ogi.services.sns.outbox import Letter
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
-from ogi.storage import Home, Reader, Transaction
+from ogi.storage import Home, Transaction
 
 
 def publish_to_phone(tx: Transaction, call: Call, request: Fields) -> Fields:
@@ -35,7 +36,9 @@ def publish_to_phone(tx: Transaction, call: Call, request: Fields) -> Fields:
         raise InvalidParameterException.of("PhoneNumber", f"{number} is not valid to publish to")
     content = contents.read(call, _direct(call), request)
     texting.check(content)
-    outbox.keep(tx, call, texting.letter(tx, call, number, content))
+    letter = texting.letter(tx, call, number, content)
+    outbox.keep(tx, call, letter)
+    carrier_statuses.of_text(tx, call, texting.defaults(tx, call.home), letter, content)
     return {"MessageId": content.id}
 
 
@@ -52,10 +55,9 @@ def publish_to_device(
     if not device.enabled:
         raise EndpointDisabledException
     content = contents.read(call, _direct(call), request, application.platform)
-    outbox.keep(
-        tx, call.in_place(application.account, application.region),
-        _push(application, device, content),
-    )  # fmt: skip
+    there = call.in_place(application.account, application.region)
+    outbox.keep(tx, there, _push(application, device, content))
+    carrier_statuses.of_push(tx, there, application, device, content)
     return {"MessageId": content.id}
 
 
@@ -91,37 +93,41 @@ def keep_copy(tx: Transaction, call: Call, request: Fields) -> Fields:
     except AwsError as error:
         call.note("sns.unreadable", topic=topic.arn, code=error.shape, message=error.message)
         return {}
-    sender = call.in_place(topic.account, topic.region)
-    letter = _letter(tx, sender, topic, subscription, content)
-    if not letter.refused:
-        outbox.keep(tx, sender, letter)
+    there = call.in_place(topic.account, topic.region)
+    carry = _carry_text if subscription.protocol == "sms" else _carry_push
+    refused = carry(tx, there, topic, subscription, content)
+    if not refused:
         _tell_success(tx, call, topic, subscription, request)
         return {}
-    if letter.kind == "sms":
-        outbox.keep(tx, sender, letter)
-    report = {
-        "code": "Undeliverable", "message": letter.refused, "status": 400, "attempt": 0,
-    }  # fmt: skip
+    report = {"code": "Undeliverable", "message": refused, "status": 400, "attempt": 0}
     postings.give_up(tx, call, topic.home, request, known, report)
     return {}
 
 
-def _letter(
-    tx: Reader, call: Call, topic: Topic, subscription: Subscription, content: Content
-) -> Letter:
-    if subscription.protocol == "sms":
-        return texting.letter(
-            tx, call, subscription.endpoint, content, topic.arn, topic.display_name
-        )
+def _carry_text(
+    tx: Transaction, call: Call, topic: Topic, subscription: Subscription, content: Content
+) -> str:
+    """Why a phone does not get the message, which is kept in any case; '' if it does."""
+    name, number = topic.display_name, subscription.endpoint
+    letter = texting.letter(tx, call, number, content, topic.arn, name)
+    outbox.keep(tx, call, letter)
+    carrier_statuses.of_text(tx, call, texting.defaults(tx, call.home), letter, content)
+    return letter.refused
+
+
+def _carry_push(
+    tx: Transaction, call: Call, topic: Topic, subscription: Subscription, content: Content
+) -> str:
+    """Why a device does not get the message; '' if it does."""
     known = devices.look(tx, subscription.endpoint)
     if known is None:
-        reason = "No endpoint found for the target arn specified"
-        return Letter("application", subscription.endpoint, "", refused=reason)
+        return "No endpoint found for the target arn specified"
     application, device = known
-    if not device.enabled:
-        reason = "Endpoint is disabled"
-        return Letter("application", subscription.endpoint, "", refused=reason)
-    return _push(application, device, content, topic.arn)
+    refused = "" if device.enabled else "Endpoint is disabled"
+    if not refused:
+        outbox.keep(tx, call, _push(application, device, content, topic.arn))
+    carrier_statuses.of_push(tx, call, application, device, content, refused)
+    return refused
 
 
 def _tell_success(

@@ -46,15 +46,21 @@ def changed(
     rest = {key: kept for key, kept in feedback.items() if key != name}
     if not value:
         return rest
-    if is_role(name):
-        role = arns.parse(value)
-        if role is None or role.service != "iam" or not role.resource.startswith("role/"):
-            raise InvalidParameterException.of(name)
-        if role.account != account:
-            raise InvalidParameterException.of(name, "The role must be in the topic's account")
-    elif not value.isdecimal() or int(value) > 100:
-        raise InvalidParameterException.of(name, "must be an integer between 0 and 100")
+    check(account, name, value)
     return {**rest, name: value}
+
+
+def check(account: str, name: str, value: str) -> None:
+    """Raise what is refused of an attribute that names a role of `account`, or a rate."""
+    if name.endswith("Rate"):
+        if not value.isdecimal() or int(value) > 100:
+            raise InvalidParameterException.of(name, "must be an integer between 0 and 100")
+        return
+    role = arns.parse(value)
+    if role is None or role.service != "iam" or not role.resource.startswith("role/"):
+        raise InvalidParameterException.of(name)
+    if role.account != account:
+        raise InvalidParameterException.of(name, "The role must be in the topic's account")
 
 
 def role_of_failures(feedback: Mapping[str, str], protocol: str) -> str:

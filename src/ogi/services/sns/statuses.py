@@ -143,24 +143,31 @@ def _owe(
             "messageMD5Sum": seen.md5,
             "messageId": seen.message_id,
             "topicArn": seen.topic_arn,
-            "timestamp": _moment(seen.published),
+            "timestamp": moment(seen.published),
         },
         "delivery": delivery,
         "status": "FAILURE" if failed else "SUCCESS",
     }
-    topic = arns.parse(seen.topic_arn)
-    assert topic is not None
-    sender = call.as_service(PRINCIPAL, seen.topic_arn, topic.account)
+    owe(tx, call, home, seen.topic_arn, role, record, failed=failed)
+
+
+def owe(
+    tx: Transaction, call: Call, home: Home, arn: str, role: str, record: Fields, *, failed: bool
+) -> None:
+    """Owe a record to the log group of a topic, or of whatever else this ARN of SNS names.
+
+    home: of this transaction.
+    """
+    source = arns.parse(arn)
+    assert source is not None
+    sender = call.as_service(PRINCIPAL, arn, source.account)
     deliveries.post(
-        tx, sender.in_place(topic.account, topic.region), home, "sns", "write_status",
-        {
-            "TopicArn": seen.topic_arn, "Role": role, "Failed": failed,
-            "Record": _json(record).decode(),
-        },
+        tx, sender.in_place(source.account, source.region), home, "sns", "write_status",
+        {"TopicArn": arn, "Role": role, "Failed": failed, "Record": _json(record).decode()},
     )  # fmt: skip
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
     """2020-02-23 15:52:51.904, without zeros at the end but for the first digit."""
     moment = datetime.fromtimestamp(seconds, UTC)
     part = f"{moment.microsecond // 1000:03}".rstrip("0") or "0"

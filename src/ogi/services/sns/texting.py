@@ -13,7 +13,7 @@ import msgspec
 
 from ogi.errors import unsupported
 from ogi.service import Call
-from ogi.services.sns import phones, sandboxes
+from ogi.services.sns import carrier_statuses, feedback, phones, sandboxes
 from ogi.services.sns.contents import Attribute, Content
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.outbox import Letter
@@ -35,7 +35,6 @@ _RULES: Mapping[str, re.Pattern[str]] = {
     "AWS.MM.SMS.EntityId": re.compile(r"[A-Za-z0-9]{1,50}"),
     "AWS.MM.SMS.TemplateId": re.compile(r"[A-Za-z0-9]{1,50}"),
 }
-_UNSUPPORTED = ("DeliveryStatusIAMRole", "DeliveryStatusSuccessSamplingRate", "UsageReportS3Bucket")
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -53,12 +52,19 @@ def defaults(tx: Reader, home: Home) -> dict[str, str]:
     return {"MonthlySpendLimit": SPEND_LIMIT, **found.attributes}
 
 
-def changed(found: Mapping[str, str], attributes: Mapping[str, str]) -> Defaults:
+def changed(found: Mapping[str, str], attributes: Mapping[str, str], account: str) -> Defaults:
     """An account's defaults with these attributes; raises what SNS refuses."""
     made = dict(found)
     for name, value in attributes.items():
-        if name in _UNSUPPORTED:
+        if name == "UsageReportS3Bucket":
             raise unsupported(f"the SMS attribute {name}")
+        if name in (carrier_statuses.ROLE, carrier_statuses.RATE):
+            if value:
+                feedback.check(account, name, value)
+                made[name] = value
+            else:
+                made.pop(name, None)
+            continue
         good = {
             "MonthlySpendLimit": value.isdecimal() and len(value) < 10,
             "DefaultSenderID": not value or _SENDER.fullmatch(value) is not None,
