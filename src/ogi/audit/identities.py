@@ -40,6 +40,24 @@ def of(principal: Principal, context: Mapping[str, Any], access_key: str, via: s
     return identity
 
 
+def of_web(result: Mapping[str, Any]) -> tuple[Identity, str]:
+    """Who became a role by AssumeRoleWithWebIdentity, and the role's account.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/cloudtrail-integration.html#stscloudtrailexample-assumerolewithwebidentity
+    """
+    account = result["AssumedRoleUser"]["Arn"].split(":")[4]
+    issuer = result["Provider"].partition("://")[2]
+    provider = f"arn:aws:iam::{account}:oidc-provider/{issuer}"
+    subject = result["SubjectFromWebIdentityToken"]
+    identity = {
+        "type": "WebIdentityUser",
+        "principalId": f"{provider}:{result['Audience']}:{subject}",
+        "userName": subject,
+        "identityProvider": provider,
+    }
+    return identity, account
+
+
 def unknown(access_key: str) -> Identity:
     """Of a request whose signature proves nothing."""
     return {"type": "Unknown", "accessKeyId": access_key} if access_key else {"type": "Unknown"}
@@ -69,6 +87,9 @@ def _session(principal: Principal, context: Mapping[str, Any]) -> dict[str, Any]
         session["sessionIssuer"] = _issuer(principal)
     if issued is not None:
         session["attributes"] = {"creationDate": issued, "mfaAuthenticated": "false"}
+    provider = context.get("aws:FederatedProvider")
+    if provider:
+        session["webIdFederationData"] = {"federatedProvider": provider, "attributes": {}}
     source = context.get("aws:SourceIdentity")
     if source:
         session["sourceIdentity"] = source

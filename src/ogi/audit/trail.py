@@ -91,6 +91,9 @@ class Trail:
         service = operation.service.name
         if (service, operation.name) in self.wanted:
             identity = self._identity(call.principal, call.context, claim)
+            if claim is None and operation.name == "AssumeRoleWithWebIdentity":
+                identity, account = identities.of_web(result)
+                call = call.in_place(account, call.region)
             who = records.client(request, claim, identity, service)
             self._take(who, call, service, operation.name, asked, result, None)
 
