@@ -47,6 +47,9 @@ class FaultyStore:
         await self._turns()
         return await self._store.read(body)
 
+    def view(self) -> Reader | None:
+        return None
+
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
         return self._store.listen(bell)
 

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogi.storage import Home, Store, open
+from ogi.storage import Home, Store, open, sqlite
 
 HOME = Home("home")
 PREFIX = HOME.encode() + b"\x00"
 
-names = st.sampled_from([PREFIX + bytes([c]) for c in b"abcdefgh"])
+names = st.sampled_from(
+    [PREFIX + bytes([c]) for c in b"abcd"] + [PREFIX + b"123456789" + bytes([c]) for c in b"efgh"]
+)
 values = st.sampled_from([b"", b"small", b"x" * 1025, b"y" * 3000])
 step = st.one_of(
     st.tuples(st.just("set"), names, values),
@@ -63,6 +65,17 @@ class Model:
 
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
 def test_an_engine_answers_as_a_dictionary_does(engine: str) -> None:
+    _hold(engine)
+
+
+@pytest.mark.parametrize("keys", [1, 2, 5])
+def test_so_it_does_while_it_folds(keys: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fold after every few keys: entries lie in all layers, and move while others read."""
+    monkeypatch.setattr(sqlite, "FOLD_KEYS", keys)
+    _hold("sqlite")
+
+
+def _hold(engine: str) -> None:
     @given(st.lists(st.lists(transaction, min_size=1, max_size=5), max_size=6))
     @settings(max_examples=60, deadline=None)
     def check(waves: list[list[Any]]) -> None:
@@ -90,19 +103,36 @@ async def _compare(store: Store, waves: list[list[Any]]) -> None:
                     raise _Planned(seen)
                 return seen
 
-            found = await asyncio.gather(
+            before = await store.read(lambda tx: tx.scan(PREFIX, PREFIX + b"\xff", 99))
+            running = asyncio.gather(
                 *(
                     store.transact(lambda tx, s=steps, f=fails: body(tx, s, f), HOME)  # type: ignore[misc]
                     for steps, fails in wave
                 ),
                 return_exceptions=True,
             )
+            await asyncio.sleep(0)
+            if engine_of(store) == "sqlite":
+                # Written, but not on disk: no reader sees it.
+                seen = await store.read(lambda tx: _both(tx))
+                assert seen == (before, before[::-1], [v for _, v in before])
+            found = await running
             for e, f in zip(expected, found, strict=True):
                 assert e == (f.seen if isinstance(f, _Planned) else f)
             everything = await store.read(lambda tx: tx.scan(PREFIX, PREFIX + b"\xff", 99))
             assert dict(everything) == model.entries
     finally:
         await store.close()
+
+
+def engine_of(store: Store) -> str:
+    return "sqlite" if isinstance(store, sqlite.SqliteStore) else "memory"
+
+
+def _both(tx: Any) -> Any:
+    up = tx.scan(PREFIX, PREFIX + b"\xff", 99)
+    down = tx.scan(PREFIX, PREFIX + b"\xff", 99, True)
+    return up, down, [tx.get(k) for k, _ in up]
 
 
 class _Planned(Exception):

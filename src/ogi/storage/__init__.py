@@ -82,6 +82,10 @@ class Store(Protocol):
         """Run on a consistent snapshot of all that is durable; never waits for writers."""
         ...
 
+    def view(self) -> Reader | None:
+        """What is durable, good until the event loop goes on; None if only `read` can say it."""
+        ...
+
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
         """Rings after this line are never missed. A hint: poll as well."""
         ...

@@ -41,6 +41,9 @@ class MemoryStore:
     async def read(self, body: Callable[[Reader], T]) -> T:
         return body(Snapshot(self._map))
 
+    def view(self) -> Reader | None:
+        return Snapshot(self._map)
+
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
         return self._bells.listen(bell)
 
