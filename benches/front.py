@@ -58,7 +58,10 @@ async def serve_own() -> None:
         _prove(request)
         return Response(200, HEADERS, ANSWER)
 
-    await http.serve(handler, host="127.0.0.1", port=PORT, settings=replace(Settings()))
+    def begin(request: Request, turns: Any) -> None:
+        turns.run(lambda: handler(request))
+
+    await http.serve(begin, host="127.0.0.1", port=PORT, settings=replace(Settings()))
     await asyncio.Event().wait()
 
 

@@ -30,7 +30,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("keyring",),
     (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "memo",
-        "principals", "recording", "roots", "settings", "traces", "uses", "vault",
+        "principals", "recording", "roots", "runs", "settings", "traces", "uses", "vault",
     ),
 )  # fmt: skip
 """From the top to the ground. A part imports what is below it, never what is above or beside it."""

@@ -35,6 +35,7 @@ from ogi.gateway.http import Server
 from ogi.gateway.operators import Operators
 from ogi.gateway.pipeline import Pipeline
 from ogi.gateway.tunnels import Tunnels
+from ogi.gateway.turns import Turns
 from ogi.http import Request, Response
 from ogi.roots import RootError
 from ogi.sandbox import IsolationUnavailable, relay
@@ -257,8 +258,10 @@ def _workers(ports: Ports) -> list[Worker]:
     return made
 
 
-async def _starting(request: Request) -> Response:
-    return Response(503, [("content-type", "text/plain"), ("retry-after", "1")], b"starting\n")
+def _starting(request: Request, turns: Turns) -> None:
+    turns.answer(
+        Response(503, [("content-type", "text/plain"), ("retry-after", "1")], b"starting\n")
+    )
 
 
 def _folder(settings: Settings) -> Path:

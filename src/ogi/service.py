@@ -8,7 +8,6 @@ mints the same.
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +24,8 @@ from ogi.principals import ANONYMOUS as ANONYMOUS
 from ogi.principals import Principal as Principal
 from ogi.principals import service_principal as service_principal
 from ogi.recording import Audit, record
-from ogi.storage import BlobStore, Home, Reader, Store, Transaction, control
+from ogi.runs import Run as Run
+from ogi.storage import BlobStore, Done, Home, Reader, Store, Transaction, control
 from ogi.uses import KeyUses, Uses
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DATA_KEYS_MAX = 4096
 """Plaintext data keys kept in memory."""
-ENTROPY_BLOCK_BYTES = 136
-"""What SHAKE256 yields at once."""
 
 Fields = dict[str, Any]
 """A request or a result by the model's member names: texts, numbers, bools, bytes, lists, dicts;
@@ -85,31 +83,6 @@ class Ports:
     """Which KMS keys were used for what, until KMS writes it down."""
     data_keys: Memo[Any, Any] = field(default_factory=lambda: Memo(DATA_KEYS_MAX))
     """Plaintext data keys in memory, for ogi.sealing."""
-
-
-class Run:
-    """What one run of a body draws and notes; a re-run starts with a new one."""
-
-    __slots__ = ("_block", "_blocks", "notes", "seed")
-
-    def __init__(self, seed: bytes) -> None:
-        self.seed = seed
-        self.notes: list[tuple[str, str, Fields]] = []
-        self._block = b""
-        self._blocks = 0
-
-    def entropy(self, size: int) -> bytes:
-        """Each byte of the blocks is given out once: a block costs what sixteen bytes would."""
-        block = self._block
-        if len(block) < size:
-            if not self.seed:
-                # An empty seed would give everybody the same bytes: keys that all can guess.
-                raise RuntimeError("a call that has not begun has no entropy")
-            self._blocks += 1
-            drawn = hashlib.shake_256(self.seed + self._blocks.to_bytes(8, "big"))
-            block = drawn.digest(max(size, ENTROPY_BLOCK_BYTES))
-        self._block = block[size:]
-        return block[:size]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -402,30 +375,66 @@ async def ask(call: Call, operation: Operation, request: Fields) -> Fields:
 
 async def dispatch(call: Call, operation: Operation, request: Fields) -> Fields:
     """Authorise and run one operation; the result is durable when this returns."""
-    call = msgspec.structs.replace(call, demand=(operation, request))
-    store = call.ports.store
     if operation.asynchronous:
-        if operation.preauthorised:
-            await store.read(lambda tx: operation.authorise(tx, call, request))
-        # Begun, so that ids may be drawn and hops noted outside of transactions too; each of those
-        # draws from a seed of its own.
-        outside = call.begin()
-        try:
-            running: Awaitable[Fields] = operation.function(outside, request)
-            return await running
-        finally:
-            call.ports.traces.add(outside.run.notes)
+        return await _run(call, operation, request)
+    body = _body(call, operation, request)
+    store = call.ports.store
+    if operation.reads:
+        result, run = await store.read(body)
+    else:
+        result, run = await store.transact(body, *operation.homes(call, request))
+    if run.notes:
+        call.ports.traces.add(run.notes)
+    return result
+
+
+def submit(call: Call, operation: Operation, request: Fields, done: Done) -> None:
+    """As `dispatch`, of an operation that is not asynchronous, without a task: `done` hears what it
+    would return or raise."""
+    body = _body(call, operation, request)
+    store = call.ports.store
+
+    def ended(outcome: tuple[Fields, Run], failure: BaseException | None) -> None:
+        if failure is not None:
+            done(None, failure)
+            return
+        result, run = outcome
+        if run.notes:
+            call.ports.traces.add(run.notes)
+        done(result, None)
+
+    if not operation.reads:
+        store.submit(body, ended, *operation.homes(call, request))
+        return
+    try:
+        outcome = body(store.view())
+    except Exception as error:
+        done(None, error)
+    else:
+        ended(outcome, None)
+
+
+def _body(call: Call, operation: Operation, request: Fields) -> Callable[[Any], tuple[Fields, Run]]:
+    """A plain operation's transaction: authorise and operate see one state."""
 
     def body(tx: Any) -> tuple[Fields, Run]:
         running = call.begin()
         operation.authorise(tx, running, request)
         return operation.function(tx, running, request), running.run
 
-    if operation.reads:
-        result, run = await store.read(body)
-    else:
-        home, *also = operation.homes(call, request)
-        result, run = await store.transact(body, home, *also)
-    if run.notes:
-        call.ports.traces.add(run.notes)
-    return result
+    return body
+
+
+async def _run(call: Call, operation: Operation, request: Fields) -> Fields:
+    """An asynchronous operation, which makes its own transactions."""
+    call = msgspec.structs.replace(call, demand=(operation, request))
+    if operation.preauthorised:
+        operation.authorise(call.ports.store.view(), call, request)
+    # Begun, so that ids may be drawn and hops noted outside of transactions too; each of those
+    # draws from a seed of its own.
+    outside = call.begin()
+    try:
+        running: Awaitable[Fields] = operation.function(outside, request)
+        return await running
+    finally:
+        call.ports.traces.add(outside.run.notes)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
+from ssl import SSLContext
 from typing import Any
 
 import pytest
@@ -73,6 +75,7 @@ class Client:
 
 
 Serve = Callable[..., Awaitable[http.Server]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 class Site:
@@ -82,9 +85,19 @@ class Site:
         self.servers: list[http.Server] = []
         self.clients: list[Client] = []
 
-    async def serve(self, handler: http.Handler, **settings: Any) -> http.Server:
+    async def serve(
+        self, handler: Handler, ssl: SSLContext | None = None, **settings: Any
+    ) -> http.Server:
+        """Each request is answered in a task, by a handler that is one coroutine."""
+        return await self.serve_prompt(
+            lambda request, turns: turns.run(partial(handler, request)), ssl, **settings
+        )
+
+    async def serve_prompt(
+        self, handler: http.Handler, ssl: SSLContext | None = None, **settings: Any
+    ) -> http.Server:
         server = await http.serve(
-            handler, host="127.0.0.1", settings=replace(Settings(), **settings)
+            handler, host="127.0.0.1", settings=replace(Settings(), **settings), ssl=ssl
         )
         self.servers.append(server)
         return server

@@ -14,7 +14,6 @@ import pytest
 
 from ogi.gateway import http
 from ogi.http import Request, Response, Tls
-from ogi.settings import Settings
 
 from .conftest import Client, Site, echo, until
 
@@ -397,8 +396,7 @@ async def test_tls(site: Site, tmp_path: Path) -> None:
         secure.append(request.secure)
         return await echo(request)
 
-    server = await http.serve(handler, host="127.0.0.1", settings=Settings(), ssl=context)
-    site.servers.append(server)
+    server = await site.serve(handler, ssl=context)
     trust = ssl.create_default_context(cafile=str(certificate))
     client = Client(*await asyncio.open_connection("127.0.0.1", server.port, ssl=trust))
     site.clients.append(client)

@@ -16,7 +16,7 @@ from ogi.access import messages
 from ogi.clock import FakeClock
 from ogi.gateway.pipeline import Pipeline
 from tests.gateway.test_context import allow, form, user
-from tests.gateway.test_pipeline import FORM, Gate, gate, header, text, unsigned
+from tests.gateway.test_pipeline import FORM, Gate, answered, gate, header, text, unsigned
 from tests.world import ACCOUNT, REGION
 
 __all__ = ["gate"]
@@ -94,5 +94,5 @@ async def test_strangers_and_other_errors_get_none(gate: Gate) -> None:
     assert not header(answer, messages.HEADER)
     clock = FakeClock(gate.ports.clock.now() + 7200)
     late = Pipeline(replace(gate.ports, clock=clock))
-    answer = await late(gate.sqs("ListQueues", {}))
+    answer = await answered(late, gate.sqs("ListQueues", {}))
     assert not header(answer, messages.HEADER)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from ogi.storage import Bell, Home, Reader, Transaction
+from ogi.storage import Bell, Done, Home, Reader, Transaction
 from ogi.storage.memory import MemoryStore
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ class FaultyStore:
         self._random = random.Random(seed)
         self._store = MemoryStore()
         self.faulty = faulty
+        self._submitted: set[asyncio.Task[Any]] = set()
 
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
         await self._turns()
@@ -47,8 +48,20 @@ class FaultyStore:
         await self._turns()
         return await self._store.read(body)
 
-    def view(self) -> Reader | None:
-        return None
+    def submit(
+        self, body: Callable[[Transaction], Any], done: Done, home: Home, *also: Home
+    ) -> None:
+        def end(task: asyncio.Task[Any]) -> None:
+            self._submitted.discard(task)
+            failure = task.exception()
+            done(None if failure else task.result(), failure)
+
+        task = asyncio.ensure_future(self.transact(body, home, *also))
+        self._submitted.add(task)
+        task.add_done_callback(end)
+
+    def view(self) -> Reader:
+        return self._store.view()
 
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
         return self._store.listen(bell)

@@ -34,6 +34,11 @@ TIMEOUT_S = 30
 RECEIVES_MAX = 3
 
 
+async def _opened(engine: str, folder: Path) -> Store:
+    """A store belongs to the loop on which it is opened."""
+    return open(engine, folder)
+
+
 @dataclass
 class Message:
     """What the model knows of one message."""
@@ -62,7 +67,9 @@ class Queue(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.folder = Path(tempfile.mkdtemp())
         self.store: Store = (
-            MemoryStore(reruns=1) if self.engine == "memory" else open(self.engine, self.folder)
+            MemoryStore(reruns=1)
+            if self.engine == "memory"
+            else self.loop.run_until_complete(_opened(self.engine, self.folder))
         )
         self.sqs = Client(World("sqs", store=self.store))
         self.messages: list[Message] = []

@@ -35,13 +35,11 @@ def read(
     return sigv4.read(request, now, region)
 
 
-async def prove(ports: Ports, claim: Claim, body: Body, now: float) -> Proved:
+def prove(ports: Ports, claim: Claim, body: Body, now: float) -> Proved:
     """Raises in the words of the service's protocol if the claim does not hold."""
-    vault, token = ports.vault, claim.token or None
+    token = claim.token or None
     try:
-        identity = await ports.store.read(
-            lambda tx: credentials.find(tx, vault, claim.access_key, token, now)
-        )
+        identity = credentials.find(ports.store.view(), ports.vault, claim.access_key, token, now)
     except credentials.UnknownKey:
         raise claim.family.unknown_key(claim.access_key) from None
     except credentials.ExpiredToken:

@@ -1,15 +1,12 @@
-"""One client's connection: bytes in, requests to the handler, answers out in their order.
+"""One client's connection: bytes in, requests out; `turns` has them answered.
 
-Laws: one handler runs at a time per connection; answers leave in the order of the requests; a
-client that went away cancels the handler (see `ogi.gateway.http`); whoever is slow makes only
-himself wait.
+Law: whoever is slow makes only himself wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import httptools
@@ -18,17 +15,14 @@ from ogi.gateway import heads
 from ogi.gateway.answers import Writer
 from ogi.gateway.bodies import Disconnected, IncompleteBody, RequestTimeout, Stream
 from ogi.gateway.heads import Refused
-from ogi.http import Body, Request, Response, Tls
+from ogi.gateway.turns import Turns
+from ogi.http import Body, Request, Tls
 
 if TYPE_CHECKING:
     from ogi.gateway.http import Server
 
 SMALL_BODY_BYTES_MAX = 64 * 1024
 """Bodies of this length are waited for and handed over as bytes; longer ones are streamed."""
-PIPELINED_MAX = 32
-"""Requests that wait on one connection before its client is made to wait."""
-DISCARDED_BYTES_MAX = 256 * 1024
-"""What is read and thrown away of a body that the handler did not want, to keep the connection."""
 LINGER_S = 5.0
 """How long a client may go on sending after the last answer, so that it gets to read it."""
 NAMES_MAX = 1_000
@@ -51,12 +45,12 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_alone", "_block", "_deaf", "_expectant", "_fed", "_fields", "_fresh", "_headers",
         "_holds", "_keep", "_length", "_linger", "_loop", "_method", "_modern", "_parser", "_parts",
-        "_path", "_peer", "_query", "_queue_held", "_secure", "_server", "_stage", "_stream",
-        "_transport", "_unsent", "_upgrading", "_url", "_waiting", "_writer", "task",
+        "_path", "_peer", "_query", "_secure", "_server", "_stage", "_stream", "_transport",
+        "_turns", "_unread", "_unsent", "_upgrading", "_url",
     )  # fmt: skip
 
     _transport: asyncio.Transport
-    _writer: Writer
+    _turns: Turns
 
     def __init__(self, server: Server, secure: bool) -> None:
         self._server = server
@@ -64,11 +58,9 @@ class Connection(asyncio.Protocol):
         self._loop = server.loop
         self._parser = httptools.HttpRequestParser(self)
         self._peer = ""
-        self.task: asyncio.Task[None] | None = None
-        self._waiting: deque[tuple[Request | Refused, bool, bool]] = deque()
-        self._queue_held = False
         self._holds = 0
         self._deaf = False
+        self._unread = b""
         self._unsent = 0
         self._linger: asyncio.TimerHandle | None = None
         # The request that is arriving:
@@ -92,7 +84,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass of asyncio's.
         self._transport = transport = cast("asyncio.Transport", transport)
-        self._writer = Writer(transport)
+        self._turns = Turns(self, self._server, Writer(transport))
         if not self._server.admit(self):
             self._deaf = True
             transport.abort()
@@ -105,6 +97,21 @@ class Connection(asyncio.Protocol):
         self._server.idle.begin(self, self._loop.time())
 
     def data_received(self, data: bytes) -> None:
+        if self._stage == BETWEEN and not self._unread:
+            self._unread = data
+            self._server.arrived(self)
+            return
+        # More of the same: now, so that a body that comes too fast is held up at once.
+        self.receive()
+        self._take(data)
+
+    def receive(self) -> None:
+        """Take what arrived in this turn of the loop."""
+        data, self._unread = self._unread, b""
+        if data:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self._deaf:
             return
         self._server.idle.end(self)
@@ -115,7 +122,7 @@ class Connection(asyncio.Protocol):
             return
         if self._stage:
             self._incomplete()
-        elif self.task is None:
+        elif not self._turns.busy:
             self._server.idle.begin(self, self._loop.time())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -125,17 +132,16 @@ class Connection(asyncio.Protocol):
             self._linger.cancel()
         if self._stream is not None:
             self._stream.fail(Disconnected())
-        self._writer.drained()
-        if self.task is not None:
-            self.task.cancel()
+        self._turns.writer.drained()
+        self.cancel()
 
     def pause_writing(self) -> None:
-        self._writer.full = True
+        self._turns.writer.full = True
         self._watch_writing()
 
     def resume_writing(self) -> None:
         self._server.writes.end(self)
-        self._writer.drained()
+        self._turns.writer.drained()
 
     # -- the parser calls, within _parse ----------------------------------------------------
 
@@ -301,12 +307,9 @@ class Connection(asyncio.Protocol):
             self._enqueue(refused)
 
     def _enqueue(self, request: Request | Refused) -> None:
-        self._waiting.append((request, self._keep, self._modern))
-        if self.task is None:
-            self.task = self._loop.create_task(self._serve())
-        elif len(self._waiting) >= PIPELINED_MAX and not self._queue_held:
-            self._queue_held = True
-            self.hold()
+        if self._deaf and isinstance(request, Request):
+            return  # It came behind the last one that is answered here.
+        self._turns.take(request, self._keep, self._modern)
 
     # -- late (the server's sweep calls) ----------------------------------------------------
 
@@ -352,57 +355,10 @@ class Connection(asyncio.Protocol):
 
     # -- answering --------------------------------------------------------------------------
 
-    async def _serve(self) -> None:
-        waiting, writer = self._waiting, self._writer
-        try:
-            while waiting:
-                request, keep, modern = waiting.popleft()
-                if self._queue_held and len(waiting) < PIPELINED_MAX // 2:
-                    self._queue_held = False
-                    self.release()
-                if isinstance(request, Refused):
-                    writer.whole(request.response(), "GET", False, modern)
-                    self._finish()
-                    return
-                response = await self._response(request)
-                body = request.body
-                if isinstance(body, Stream):
-                    keep = keep and self._can_keep(body)
-                    body.discard()
-                keep = keep and not self._server.draining
-                if isinstance(response.body, bytes):
-                    writer.whole(response, request.method, keep, modern)
-                else:
-                    keep = await writer.streamed(response, request.method, keep, modern)
-                if not keep:
-                    self._finish(lingers=isinstance(body, Stream) and not body.ended)
-                    return
-                if writer.full:
-                    await writer.writable()
-            if self._stage == BETWEEN:
-                self._server.idle.begin(self, self._loop.time())
-        finally:
-            self.task = None
-
-    async def _response(self, request: Request) -> Response:
-        try:
-            return await self._server.handler(request)
-        except asyncio.CancelledError:
-            task = self.task
-            if task is None or task.cancelling():
-                raise
-            # Something within the handler was cancelled, not the request.
-            log.exception("handler was cancelled from within")
-        except Disconnected:
-            raise asyncio.CancelledError from None
-        except Exception:
-            log.exception("handler failed")
-        return heads.plain(500, "The server failed.")
-
-    def _can_keep(self, body: Stream) -> bool:
-        """Whether what the handler left of the body is worth reading for the next request."""
-        outstanding = body.outstanding
-        return not body.expectant and outstanding is not None and outstanding <= DISCARDED_BYTES_MAX
+    def at_rest(self) -> None:
+        """All requests that came are answered."""
+        if self._stage == BETWEEN:
+            self._server.idle.begin(self, self._loop.time())
 
     def _watch_writing(self) -> None:
         self._unsent = self._transport.get_write_buffer_size()
@@ -410,7 +366,7 @@ class Connection(asyncio.Protocol):
 
     # -- ending -----------------------------------------------------------------------------
 
-    def _finish(self, lingers: bool = True) -> None:
+    def finish(self, lingers: bool = True) -> None:
         """Close after the last answer. Closing on unread bytes would reset the connection, and the
         client might never read the answer; so what still comes is read and thrown away first."""
         self._deaf = True
@@ -434,8 +390,19 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """The server drains: nothing is in progress here, nothing shall begin."""
-        if self.task is None and self._stage == BETWEEN and not self._deaf:
+        if not self._turns.busy and self._stage == BETWEEN and not self._deaf:
             self._close()
+
+    def ending(self) -> asyncio.Future[None] | None:
+        """Something to wait for until nothing is in progress here; None if so it is."""
+        return self._turns.ending()
+
+    def cancel(self) -> asyncio.Task[None] | None:
+        """Cancel what is in progress; the task to wait for."""
+        task = self._turns.task
+        if task is not None:
+            task.cancel()
+        return task
 
     def abort(self) -> None:
         self._transport.abort()

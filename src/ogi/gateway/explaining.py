@@ -103,7 +103,7 @@ async def _caller(ports: Ports, request: Request) -> Call:
     if claim is None:
         raise Unsigned
     request.body = await collect(request.body, BODY_BYTES_MAX, Unclear)
-    proved = await authenticate.prove(ports, claim, request.body, now)
+    proved = authenticate.prove(ports, claim, request.body, now)
     request.body = proved.body
     if not isinstance(request.body, bytes):
         request.body = await collect(request.body, BODY_BYTES_MAX, Unclear)

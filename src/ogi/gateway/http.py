@@ -1,6 +1,7 @@
 """The HTTP/1.1 server: listeners, limits, shutdown. `connections` speaks with one client.
 
-A handler gets an `ogi.http.Request` and returns an `ogi.http.Response`:
+A handler gets an `ogi.http.Request` and answers with an `ogi.http.Response`, by a call if it needs
+no task, else in a task of the connection (`Handler`):
 
 - `request.body` is bytes if the body was small or arrived at once; otherwise it is a
   `bodies.Stream`, read once, in order, which makes the client wait when the handler does.
@@ -18,7 +19,8 @@ handler awaits, never within a transaction's body. A handler that awaits a commi
 from the waiting, not the commit: the store either commits all of it or nothing (law 1), and what
 must happen next is a record in that commit (law 2). So a handler needs no shield; whoever must do
 something after the await (give back a lease, close a file) does it in `finally`, without awaiting
-the client. Work that must outlive its request is a delivery or belongs to a worker.
+the client. What is answered by a call has nothing to cancel. Work that must outlive its request is
+a delivery or belongs to a worker.
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl as tls
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from ogi.gateway.bodies import Disconnected, IncompleteBody, RequestTimeout, Stream, collect
 from ogi.gateway.connections import Connection
+from ogi.gateway.turns import Turns
 from ogi.gateway.waits import Waits
-from ogi.http import Request, Response
+from ogi.http import Request
 from ogi.settings import Settings
 
 __all__ = [
@@ -46,7 +49,8 @@ SWEEP_S_MAX = 1.0
 """Between two looks at who has been waited for too long."""
 SWEEPS_PER_LIMIT = 4
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request, Turns], None]
+"""handler(request, turns): calls `turns.answer` or `turns.run` once, now or later."""
 
 log = logging.getLogger("ogi.gateway")
 
@@ -87,6 +91,7 @@ class Server:
         self.bodies: Waits[Connection] = Waits(settings.idle_s_max)
         self.writes: Waits[Connection] = Waits(settings.idle_s_max)
         shortest_s = min(settings.idle_s_max, settings.header_s_max)
+        self._arrived: list[Connection] = []
         self._sweep_s = min(SWEEP_S_MAX, shortest_s / SWEEPS_PER_LIMIT)
         self._sweeper = self.loop.call_later(self._sweep_s, self._sweep)
 
@@ -128,25 +133,37 @@ class Server:
         """Close, let requests in progress finish, then cancel the rest; how many those were."""
         self.close()
         until = self.loop.time() + timeout_s
-        while tasks := self._tasks():
+        while busy := self._busy():
             left_s = until - self.loop.time()
             if left_s <= 0:
                 break
-            await asyncio.wait(tasks, timeout=left_s)
-        rest = self._tasks()
+            await asyncio.wait(busy, timeout=left_s)
+        rest: list[asyncio.Task[None]] = []
         for connection in tuple(self._connections):
             connection.abort()
-        for task in rest:
-            task.cancel()
+            task = connection.cancel()
+            if task is not None:
+                rest.append(task)
         if rest:
             await asyncio.wait(rest)
         self._sweeper.cancel()
         return len(rest)
 
-    def _tasks(self) -> list[asyncio.Task[None]]:
-        return [c.task for c in self._connections if c.task is not None]
+    def _busy(self) -> list[asyncio.Future[None]]:
+        return [ending for c in self._connections if (ending := c.ending()) is not None]
 
     # -- what connections ask for -----------------------------------------------------------
+
+    def arrived(self, connection: Connection) -> None:
+        """Parse what it has, with what else arrives in this turn of the loop: see Pipeline."""
+        if not self._arrived:
+            self.loop.call_soon(self._parse)
+        self._arrived.append(connection)
+
+    def _parse(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        for connection in arrived:
+            connection.receive()
 
     def admit(self, connection: Connection) -> bool:
         if len(self._connections) >= self.settings.connections_max:

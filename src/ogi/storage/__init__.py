@@ -12,11 +12,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
-from typing import NewType, Protocol, TypeVar
+from typing import Any, NewType, Protocol, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+Done = Callable[[Any, BaseException | None], None]
+"""Called once, on the event loop, with the result or the failure."""
 
 Home = NewType("Home", str)
 """Where records live together: `control`, `control/ACCOUNT/REGION`, or a resource's ARN."""
@@ -78,12 +81,18 @@ class Store(Protocol):
         """
         ...
 
+    def submit(
+        self, body: Callable[[Transaction], Any], done: Done, home: Home, *also: Home
+    ) -> None:
+        """As `transact`, without a task: `done` hears what it would return or raise."""
+        ...
+
     async def read(self, body: Callable[[Reader], T]) -> T:
         """Run on a consistent snapshot of all that is durable; never waits for writers."""
         ...
 
-    def view(self) -> Reader | None:
-        """What is durable, good until the event loop goes on; None if only `read` can say it."""
+    def view(self) -> Reader:
+        """What `read` would read, good until the event loop goes on."""
         ...
 
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:

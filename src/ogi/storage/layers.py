@@ -46,10 +46,10 @@ class Layers:
     def join(self, changes: Changes) -> None:
         """What a finished body wrote."""
         latest = self.latest
-        self._order.add(
-            [k for k, value in changes.items() if value is not None and latest.get(k) is None]
-        )
+        new = [k for k, value in changes.items() if value is not None and latest.get(k) is None]
         latest.update(changes)
+        if new:
+            self._order.add(new)
 
     def landed(self, changes: Changes) -> None:
         """A group is on disk."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sortedcontainers import SortedDict
 
-from ogi.storage import Bell, Home, Reader, Transaction
+from ogi.storage import Bell, Done, Home, Reader, Transaction
 from ogi.storage.bells import Bells
 from ogi.storage.writes import Snapshot, Writes
 
@@ -25,9 +25,22 @@ class MemoryStore:
         self._bells = Bells()
 
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
+        return self._run(body, (home, *also))
+
+    def submit(
+        self, body: Callable[[Transaction], Any], done: Done, home: Home, *also: Home
+    ) -> None:
+        try:
+            result = self._run(body, (home, *also))
+        except Exception as error:
+            done(None, error)
+        else:
+            done(result, None)
+
+    def _run(self, body: Callable[[Transaction], T], homes: tuple[Home, ...]) -> T:
         for _ in range(self.reruns):
-            body(Writes(Snapshot(self._map), (home, *also)))
-        writes = Writes(Snapshot(self._map), (home, *also))
+            body(Writes(Snapshot(self._map), homes))
+        writes = Writes(Snapshot(self._map), homes)
         result = body(writes)
         writes.check()
         for key, value in writes.changes.items():
@@ -41,7 +54,7 @@ class MemoryStore:
     async def read(self, body: Callable[[Reader], T]) -> T:
         return body(Snapshot(self._map))
 
-    def view(self) -> Reader | None:
+    def view(self) -> Reader:
         return Snapshot(self._map)
 
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:

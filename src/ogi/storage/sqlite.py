@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -17,9 +18,9 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ogi.storage import Bell, Home, Reader, Transaction
+from ogi.storage import Bell, Done, Home, Reader, Transaction
 from ogi.storage.bells import Bells
 from ogi.storage.journal import Journal, JournalDamaged
 from ogi.storage.layers import Layers
@@ -30,6 +31,8 @@ from ogi.storage.writes import Writes
 __all__ = ["FORMAT", "DataFolderError", "SqliteStore"]
 
 T = TypeVar("T")
+
+log = logging.getLogger("ogi.storage")
 
 FOLD_KEYS = 32_768
 """Changed keys that begin a fold."""
@@ -49,8 +52,8 @@ class _Group:
     def __init__(self) -> None:
         self.changes: Changes = {}
         self.bells: set[bytes] = set()
-        self.waiters: list[asyncio.Future[None]] = []
-        """Who waits until the group is on disk."""
+        self.waiters: list[tuple[Done, Any]] = []
+        """Who waits until the group is on disk, and for what."""
 
 
 class _Durable:
@@ -86,6 +89,7 @@ class SqliteStore:
             opened.callback(self._journal.close)
             _recover(folder, self._journal, self._tree)
             self._opened = opened.pop_all()
+        self._loop = asyncio.get_running_loop()
         self._bells = Bells()
         self._layers = Layers(self._tree)
         self._durable = _Durable(self, self._layers)
@@ -108,36 +112,72 @@ class SqliteStore:
 
         A caller that is cancelled while it waits for the disk leaves the transaction committed.
         """
+        writes = Writes(self._layers, (home, *also))
+        result = self._run(body, writes)
+        if not writes.changes and self._is_at_rest():
+            self._bells.ring(writes.bells)
+            return result
+        landed: asyncio.Future[T] = self._loop.create_future()
+
+        def done(result: T, failure: BaseException | None) -> None:
+            if landed.done():
+                return
+            if failure is None:
+                landed.set_result(result)
+            else:
+                landed.set_exception(failure)
+
+        self._join(writes, done, result)
+        return await landed
+
+    def submit(
+        self, body: Callable[[Transaction], Any], done: Done, home: Home, *also: Home
+    ) -> None:
+        writes = Writes(self._layers, (home, *also))
+        try:
+            result = self._run(body, writes)
+        except Exception as error:
+            done(None, error)
+            return
+        if writes.changes or not self._is_at_rest():
+            self._join(writes, done, result)
+            return
+        self._bells.ring(writes.bells)
+        done(result, None)
+
+    def _run(self, body: Callable[[Transaction], T], writes: Writes) -> T:
         if self._closed or self._failure is not None:
             raise DataFolderError("the store is closed") from self._failure
-        group = self._filling
-        writes = Writes(self._layers, (home, *also))
         result = body(writes)
-        changes = writes.changes
-        if not changes and not group.waiters and self._flying is None:
-            self._bells.ring(writes.bells)
-            return result  # It read nothing that is not on disk.
-        if changes:
+        if writes.changes:
             writes.check()
+        return result
+
+    def _is_at_rest(self) -> bool:
+        """All that a body can read is on disk."""
+        return self._flying is None and not self._filling.waiters
+
+    def _join(self, writes: Writes, done: Done, result: Any) -> None:
+        """Make what a body did part of the group that is filling."""
+        group = self._filling
+        changes = writes.changes
+        if changes:
             self._layers.join(changes)
             group.changes.update(changes)
         if writes.bells:
             group.bells |= writes.bells
-        loop = asyncio.get_running_loop()
-        landed: asyncio.Future[None] = loop.create_future()
-        group.waiters.append(landed)
+        group.waiters.append((done, result))
         if self._flying is None and not self._scheduled:
             self._scheduled = True
             # Not at once: what else has arrived in this turn of the loop shares the commit.
-            loop.call_soon(self._launch, loop)
-        await landed
-        return result
+            self._loop.call_soon(self._launch)
 
     async def read(self, body: Callable[[Reader], T]) -> T:
         """What is on disk, as one consistent view."""
         return body(self._durable)
 
     def view(self) -> Reader:
+        """What `read` reads, good until the event loop goes on."""
         return self._durable
 
     def in_flight(self) -> Changes:
@@ -176,7 +216,7 @@ class SqliteStore:
     async def _settle(self) -> None:
         """Wait until nothing is on its way to the journal or the tree."""
         while self._flying is not None or self._filling.waiters or self._folding:
-            moved = asyncio.get_running_loop().create_future()
+            moved = self._loop.create_future()
             self._watchers.append(moved)
             await moved
 
@@ -189,7 +229,7 @@ class SqliteStore:
 
     # -- a group's way to the journal -----------------------------------------------------------
 
-    def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _launch(self) -> None:
         """Send the group that is filling to the disk and begin the next."""
         self._scheduled = False
         group = self._filling
@@ -201,22 +241,20 @@ class SqliteStore:
         self._filling = _Group()
         changes = group.changes
         if not changes:
-            self._landed(loop, 0, None)
+            self._landed(0, None)
             return
-        self._committer.order(lambda: self._commit(changes, loop))
+        self._committer.order(lambda: self._commit(changes))
 
-    def _commit(self, changes: Changes, loop: asyncio.AbstractEventLoop) -> None:
+    def _commit(self, changes: Changes) -> None:
         """On the commit thread."""
         written, failure = 0, None
         try:
             written = self._journal.append(changes)
         except BaseException as error:
             failure = error
-        _tell(loop, self._landed, loop, written, failure)
+        _tell(self._loop, self._landed, written, failure)
 
-    def _landed(
-        self, loop: asyncio.AbstractEventLoop, written: int, failure: BaseException | None
-    ) -> None:
+    def _landed(self, written: int, failure: BaseException | None) -> None:
         """On the loop: the flying group is on disk (or failed, and with it all that came after)."""
         group = self._flying
         assert group is not None
@@ -227,47 +265,48 @@ class SqliteStore:
         self._layers.landed(group.changes)
         self._journal_bytes += written
         self._bells.ring(group.bells)
-        for waiter in group.waiters:
-            if not waiter.done():
-                waiter.set_result(None)
         if written:
-            self._plan_fold(loop)
+            self._plan_fold()
         if self._filling.waiters:
-            self._launch(loop)
+            self._launch()
+        for done, result in group.waiters:
+            try:
+                done(result, None)
+            except Exception:
+                log.exception("an answer failed")  # The others have theirs.
         self._stir()
 
     def _fail(self, failure: BaseException, *groups: _Group) -> None:
         """Nothing can be promised any more: who waits hears it, and so does who comes."""
         self._failure = failure
         for group in (*groups, self._filling):
-            for waiter in group.waiters:
-                if not waiter.done():
-                    waiter.set_exception(failure)
-            group.waiters.clear()
+            waiters, group.waiters = group.waiters, []
+            for done, _ in waiters:
+                done(None, failure)
         self._stir()
 
     # -- a fold ---------------------------------------------------------------------------------
 
-    def _plan_fold(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _plan_fold(self) -> None:
         """A group has landed: fold now if there is enough, or have it done soon."""
         if self._folding:
             return
         full = self._journal_bytes >= FOLD_BYTES or len(self._layers.durable) >= FOLD_KEYS
         if full or self._fold_due:
-            self._fold(loop)
+            self._fold()
         elif self._fold_timer is None:
-            self._fold_timer = loop.call_later(FOLD_S, self._fold_in_time, loop)
+            self._fold_timer = self._loop.call_later(FOLD_S, self._fold_in_time)
 
-    def _fold_in_time(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _fold_in_time(self) -> None:
         self._fold_timer = None
         if self._folding or self._closed or self._failure is not None:
             return
         if self._flying is None:
-            self._fold(loop)
+            self._fold()
         else:
             self._fold_due = True  # When it has landed.
 
-    def _fold(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _fold(self) -> None:
         """Begin to bring into the tree what is on disk.
 
         Between two commits: all of the journal's current file is in `durable`, and the next record
@@ -282,9 +321,9 @@ class SqliteStore:
         applied = self._journal.number
         self._journal.turn()
         self._journal_bytes = 0
-        self._folder.order(lambda: self._bring(changes, applied, loop))
+        self._folder.order(lambda: self._bring(changes, applied))
 
-    def _bring(self, changes: Changes, applied: int, loop: asyncio.AbstractEventLoop) -> None:
+    def _bring(self, changes: Changes, applied: int) -> None:
         """On the fold thread."""
         controls: Changes = {}
         failure = None
@@ -292,11 +331,9 @@ class SqliteStore:
             controls = self._tree.fold(changes, applied)
         except BaseException as error:
             failure = error
-        _tell(loop, self._folded, loop, controls, failure)
+        _tell(self._loop, self._folded, controls, failure)
 
-    def _folded(
-        self, loop: asyncio.AbstractEventLoop, controls: Changes, failure: BaseException | None
-    ) -> None:
+    def _folded(self, controls: Changes, failure: BaseException | None) -> None:
         self._folding = False
         if failure is not None:
             # What is in the journal stays there, and is brought into the tree at the next start.
@@ -305,7 +342,7 @@ class SqliteStore:
         self._tree.remember(controls)
         self._layers.folded()
         if self._filling.waiters:
-            self._launch(loop)
+            self._launch()
         self._stir()
 
 

@@ -48,7 +48,7 @@ async def _caller(ports: Ports, request: Request) -> Call:
     if claim is None:
         raise AuthorizationErrorException("The outbox shows contents: sign the request.")
     # There is no body: what is signed is the empty one.
-    proved = await authenticate.prove(ports, claim, b"", now)
+    proved = authenticate.prove(ports, claim, b"", now)
     return Call(
         ports=ports,
         account=proved.principal.account,

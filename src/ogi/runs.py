@@ -1,0 +1,34 @@
+"""Runs: what one run of a transaction's body draws and notes; a re-run starts with a new one."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+ENTROPY_BLOCK_BYTES = 136
+"""What SHAKE256 yields at once."""
+
+
+class Run:
+    """One run: random bytes derived from its seed, and the hops that it notes."""
+
+    __slots__ = ("_block", "_blocks", "notes", "seed")
+
+    def __init__(self, seed: bytes) -> None:
+        self.seed = seed
+        self.notes: list[tuple[str, str, dict[str, Any]]] = []
+        self._block = b""
+        self._blocks = 0
+
+    def entropy(self, size: int) -> bytes:
+        """Each byte of the blocks is given out once: a block costs what sixteen bytes would."""
+        block = self._block
+        if len(block) < size:
+            if not self.seed:
+                # An empty seed would give everybody the same bytes: keys that all can guess.
+                raise RuntimeError("a call that has not begun has no entropy")
+            self._blocks += 1
+            drawn = hashlib.shake_256(self.seed + self._blocks.to_bytes(8, "big"))
+            block = drawn.digest(max(size, ENTROPY_BLOCK_BYTES))
+        self._block = block[size:]
+        return block[:size]
