@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ogi.cli import main
 from tests.scenarios import stacks
-from tests.scenarios.conftest import Server
+from tests.scenarios.conftest import Server, eventually
+from tests.scenarios.test_example import names_of
 
 pytest.importorskip("cfnlint", reason="cfn-lint is the extra `lint`, and it is not installed")
 
@@ -48,12 +50,10 @@ def lint(
     text: str | None = None,
     environment: dict[str, str] | None = None,
 ) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "ogi", "lint", *map(str, words)], capture_output=True, text=True,
-        input=text, check=False, env=environment or {**os.environ},
-    )  # fmt: skip
-    assert done.returncode == exits, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
+    """What `ogi lint WORDS` prints, run in this process: importing cfn-lint takes long."""
+    done = CliRunner().invoke(main, ["lint", *map(str, words)], input=text, env=environment)
+    assert done.exit_code == exits, f"exit {done.exit_code}\n{done.output}"
+    return done.output
 
 
 def test_a_file_is_looked_at_offline_and_the_exit_code_is_for_ci(tmp_path: Path) -> None:
@@ -65,7 +65,8 @@ def test_a_file_is_looked_at_offline_and_the_exit_code_is_for_ci(tmp_path: Path)
     assert "https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html" in printed
     assert "0 errors, 1 warning" in printed
     assert "\x1b[" not in printed
-    lint(file, "--strict", exits=1)
+    done = subprocess.run([sys.executable, "-m", "ogi", "lint", file, "--strict"], check=False)
+    assert done.returncode == 1
     assert "no pitfalls found" in lint(file, "--strict", "--ignore", "W9018", exits=0)
     wrong = TEMPLATE.replace("sqs:SendMessage", "sqs:GetQueueUrl") + SUBSCRIPTION
     assert "error E9004" in lint("-", exits=2, text=wrong)
@@ -112,3 +113,74 @@ def test_a_deployed_stack_is_looked_at_with_its_parameters(server: Server, name:
     assert "after 17 seconds" in found[1]["message"]
     missing = lint(f"{name}-no", exits=3, environment=server.environment)
     assert f"Stack with id {name}-no does not exist" in missing
+
+
+def _explained(server: Server, action: str, principal: str) -> bool:
+    """Whether one of the latest refusals is this one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ogi", "explain", "--json"], capture_output=True, text=True,
+        check=True, env=server.environment,
+    )  # fmt: skip
+    return any(
+        one["action"] == action and principal in one["principal"] for one in json.loads(done.stdout)
+    )
+
+
+KEY_SERVICES = "[s3.amazonaws.com, sns.amazonaws.com]"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "id", "fails"),
+    [
+        (KEY_SERVICES, "[sns.amazonaws.com]", "E9001",
+         "Unable to validate the following destination configurations"),
+        ("s3:::${BucketName}", "s3:::other", "E9005",
+         "Unable to validate the following destination configurations"),
+        ("VisibilityTimeout: 180", "VisibilityTimeout: 20", "E9007",
+         "Queue visibility timeout: 20 seconds is less than Function timeout: 30 seconds"),
+        ('Action: ["sqs:ReceiveMessage",', 'Action: ["sqs:SendMessage",', "E9008",
+         "The provided execution role does not have permissions to call ReceiveMessage on SQS"),
+    ],
+)  # fmt: skip
+def test_what_lint_calls_an_error_fails_when_it_is_deployed(
+    server: Server, name: str, tmp_path: Path, old: str, new: str, id: str, fails: str
+) -> None:
+    text = stacks.EXAMPLE.read_text()
+    assert old in text
+    text = text.replace(old, new)
+    file = tmp_path / "t.yaml"
+    file.write_text(text)
+    assert [one["id"] for one in json.loads(lint(file, "--json", exits=2))] == [id]
+    stack = stacks.deploy(server, name, text, **names_of(name))
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    events = server.client("cloudformation").describe_stack_events(StackName=stack["StackId"])
+    reasons = [event.get("ResourceStatusReason", "") for event in events["StackEvents"]]
+    assert any(fails in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "id", "action", "principal"),
+    [
+        (KEY_SERVICES, "[s3.amazonaws.com]", "E9002", "kms:GenerateDataKey", "sns.amazonaws.com"),
+        ('ArnEquals: { "aws:SourceArn": !Ref Topic }',
+         'ArnEquals: { "aws:SourceArn": !Sub "${Topic}-old" }',
+         "E9004", "sqs:SendMessage", "sns.amazonaws.com"),
+        ('Action: "kms:Decrypt"', 'Action: "kms:DescribeKey"', "E9009", "kms:Decrypt", "-role/"),
+    ],
+)  # fmt: skip
+def test_what_lint_calls_an_error_drops_messages_once_deployed_and_is_explained(
+    server: Server, name: str, tmp_path: Path, old: str, new: str, id: str, action: str,
+    principal: str,
+) -> None:  # fmt: skip
+    text = stacks.EXAMPLE.read_text()
+    assert old in text
+    text = text.replace(old, new)
+    file = tmp_path / "t.yaml"
+    file.write_text(text)
+    assert [one["id"] for one in json.loads(lint(file, "--json", exits=2))] == [id]
+    stack = stacks.deploy(server, name, text, **names_of(name))
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    bucket = stacks.outputs(stack)["BucketName"]
+    server.client("s3").put_object(Bucket=bucket, Key="a.txt", Body=b"hello")
+    who = f"{name}{principal}" if principal.startswith("-") else principal
+    eventually(lambda: _explained(server, action, who), every=0.5)
