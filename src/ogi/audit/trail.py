@@ -70,7 +70,8 @@ class Trail:
         """Line, time, account, region."""
         self._bytes = self._lost = 0
         self._there = asyncio.Event()
-        self._identities: dict[Any, identities.Identity] = {}
+        self._identities: dict[str, tuple[Principal, identities.Identity]] = {}
+        """By access key."""
         self._second = self._strangers = 0
         self._ports: Ports | None = None
         self._streams: dict[str, Shipper] = {}
@@ -176,15 +177,16 @@ class Trail:
     def _identity(
         self, principal: Principal, context: Mapping[str, Any], claim: Claim | None
     ) -> identities.Identity:
+        """The same for all requests of a key, as long as it stands for the same principal."""
         access_key = "" if claim is None else claim.access_key
-        key = (principal, access_key)
-        found = self._identities.get(key)
-        if found is None:
-            if len(self._identities) >= IDENTITIES_MAX:
-                self._identities.clear()
-            found = identities.of(principal, context, access_key, "")
-            self._identities[key] = found
-        return found
+        kept = self._identities.get(access_key)
+        if kept is not None and kept[0] is principal:
+            return kept[1]
+        if len(self._identities) >= IDENTITIES_MAX:
+            self._identities.clear()
+        made = identities.of(principal, context, access_key, "")
+        self._identities[access_key] = (principal, made)
+        return made
 
     def _crowded(self) -> bool:
         """Whether strangers have had their share of this second."""
@@ -228,9 +230,13 @@ class Trail:
         await asyncio.sleep(LINGER_S)
 
     async def close(self) -> None:
-        """Write down what there is; may be called again."""
-        while await self.work():
-            pass
+        """Write down what there is; may be called again. What cannot be written is given up, so
+        that the server stops nevertheless."""
+        try:
+            while await self.work():
+                pass
+        except OSError:
+            log.exception("records not written", extra={"n": len(self._pending)})
         for shipper in self._streams.values():
             await shipper.flushed()
         self._file.close()
