@@ -82,6 +82,36 @@ async def test_a_function_that_does_not_permit_the_topic_is_not_invoked(house: H
     assert house.events() == []
 
 
+@pytest.mark.parametrize("permitted", [True, False])
+async def test_invocations_are_told_to_logs(house: House, permitted: bool) -> None:
+    sns, topic = await _topic(house, permitted=permitted)
+    trust = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+             "Action": "sts:AssumeRole"}  # fmt: skip
+    made = await house.world.call(
+        "iam", "CreateRole", RoleName="feedback",
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+    )  # fmt: skip
+    await house.grant({"Effect": "Allow", "Action": "logs:*", "Resource": "*"}, name="feedback")
+    for name in ("LambdaSuccessFeedbackRoleArn", "LambdaFailureFeedbackRoleArn"):
+        await sns.set_topic_attributes(
+            TopicArn=topic, AttributeName=name, AttributeValue=made["Role"]["Arn"]
+        )
+    await sns.publish(TopicArn=topic, Message="hello")
+    await sns.world.deliver()
+    group = "sns/eu-west-1/111122223333/news" + ("" if permitted else "/Failure")
+    (event,) = (await house.world.call("logs", "FilterLogEvents", logGroupName=group))["events"]
+    record = json.loads(event["message"])
+    delivery = record["delivery"]
+    response = json.loads(delivery["providerResponse"])
+    assert (delivery["destination"], delivery["attempts"]) == (FUNCTION, 1)
+    if permitted:
+        assert (record["status"], delivery["statusCode"]) == ("SUCCESS", 202)
+        assert len(response["lambdaRequestId"]) == 36
+    else:
+        assert (record["status"], delivery["statusCode"]) == ("FAILURE", 403)
+        assert response["ErrorCode"] == "AccessDeniedException"
+
+
 async def test_what_waits_for_a_function_is_ciphertext(house: House) -> None:
     sns, topic = await _topic(house, permitted=True)
     await sns.publish(TopicArn=topic, Message="classified")
