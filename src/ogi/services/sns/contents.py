@@ -72,6 +72,9 @@ def read(call: Call, topic: Topic, request: Fields, platform: str = "") -> Conte
     """The content of a Publish request or a batch entry; raises what SNS refuses.
 
     platform: of the device that it goes to alone, whose own text may stand for the default.
+    AWS's answers: github.com/wellcomecollection/platform/issues/1460 (too long) and 1107 (subject),
+    github.com/aws/aws-sdk-ruby/issues/346 (no default), github.com/erlcloud/erlcloud/issues/785
+    (no group).
     """
     message: str = request["Message"]
     if not message:
