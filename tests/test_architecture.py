@@ -23,7 +23,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("audit",),
     ("services",),
     ("access", "sandbox", "wire"),
-    ("deliveries", "workers", "chunks", "shipping", "mail", "outbound"),
+    ("deliveries", "workers", "chunks", "shipping", "mail", "outbound", "sealed_tables"),
     ("rewraps", "sealing"),
     ("service",),
     ("storage",),

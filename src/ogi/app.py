@@ -41,6 +41,7 @@ from ogi.roots import RootError
 from ogi.sandbox import IsolationUnavailable, relay
 from ogi.sandbox.local import LocalSandbox
 from ogi.service import Ports
+from ogi.services.lambda_.uploads import UNPACKED
 from ogi.services.sns import quotas
 from ogi.settings import Settings
 from ogi.storage import CONTROL, Store, Transaction
@@ -135,6 +136,7 @@ class Ogi:
                 reset=reset if settings.ephemeral else None,
             )
             audit.attach(ports)
+            await _empty_functions(settings)
             await _prepare(ports)
             operators = Operators(ports, ring)
             await operators.settle()
@@ -167,6 +169,7 @@ class Ogi:
         sandbox = self.ports.sandbox
         if sandbox is not None:
             await sandbox.close()
+            await _empty_functions(self.settings)
         await self._audit.close()
         await self.ports.store.close()
         if self.settings.ephemeral:
@@ -200,6 +203,11 @@ class Ogi:
             await ports.sandbox.reset()
         await _prepare(ports)
         self._work()
+
+
+async def _empty_functions(settings: Settings) -> None:
+    """Unpacked packages are plain and last as long as the process that unpacked them."""
+    await asyncio.to_thread(shutil.rmtree, settings.data / UNPACKED, True)
 
 
 async def _keyring(settings: Settings, store: Store) -> keyring.Keyring:

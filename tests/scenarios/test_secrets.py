@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.scenarios.conftest import REGION, start
+from tests.scenarios.conftest import REGION, Server, start
 
 OWN = frozenset({"connection.json", "root.key"})
 """Files of the data folder that hold secrets for their owner alone (mode 0600)."""
@@ -22,6 +23,7 @@ PLAIN = "the plain text of a message that is to be read by its receiver"
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [{
     "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
     "Action": "sts:AssumeRole"}]})  # fmt: skip
+WAIT = {"Delay": 0.1, "MaxAttempts": 300}
 ROLES = "arn:aws:iam::000000000000:role"
 
 
@@ -97,6 +99,13 @@ def test_no_secret_is_in_the_log_or_on_the_disk(tmp_path: Path) -> None:
                     }
                 ],
             )
+        code = "it stands in a function's code, and nobody else's business it is"
+        hidden["a function's code"] = code.encode()
+        _deploy(server, code)
+        hidden["a secret parameter of a stack"] = (
+            b"the value of a parameter that is not to be shown"
+        )
+        _make_stack(server, hidden["a secret parameter of a stack"].decode())
         # Refusals are where a careless server tells what it compared.
         wrong = server.client(
             "sqs", REGION, aws_access_key_id=key, aws_secret_access_key=secret[:-1] + "x"
@@ -115,6 +124,59 @@ def test_no_secret_is_in_the_log_or_on_the_disk(tmp_path: Path) -> None:
         for what, plain in hidden.items():
             for form in _forms(plain):
                 assert form not in content, f"{what} is in {path.name}"
+
+
+def _deploy(server: Server, code: str) -> None:
+    """A function that has run, so that its package was unpacked."""
+    functions = server.client("lambda")
+    packed = package("g.py", f"def g(event, context):\n    return {code!r}\n")
+    functions.create_function(
+        FunctionName="g", Runtime="python3.11", Handler="g.g", Role=f"{ROLES}/r",
+        Code={"ZipFile": packed},
+    )  # fmt: skip
+    answer = functions.invoke(FunctionName="g")
+    assert json.load(answer["Payload"]) == code
+    location = functions.get_function(FunctionName="g")["Code"]["Location"]
+    with urllib.request.urlopen(location) as found:
+        assert found.read() == packed
+
+
+def _make_stack(server: Server, value: str) -> None:
+    """Made, changed by a change set, and rolled back: each keeps what the stack is made with."""
+    function = {
+        "Type": "AWS::Lambda::Function",
+        "Properties": {
+            "Runtime": "python3.11", "Handler": "index.f", "Role": f"{ROLES}/r",
+            "Code": {"ZipFile": "def f(event, context): pass\n"},
+            "Environment": {"Variables": {"PASSWORD": {"Ref": "Password"}}},
+        },
+    }  # fmt: skip
+    template: dict[str, Any] = {
+        "Parameters": {"Password": {"Type": "String", "NoEcho": "true"}},
+        "Resources": {"F": function},
+    }
+    stacks = server.client("cloudformation")
+    parameters = [{"ParameterKey": "Password", "ParameterValue": value}]
+    body = json.dumps(template)
+    stacks.create_stack(StackName="t", TemplateBody=body, Parameters=parameters)
+    stacks.get_waiter("stack_create_complete").wait(StackName="t", WaiterConfig=WAIT)
+    (shown,) = stacks.describe_stacks(StackName="t")["Stacks"]
+    assert shown["Parameters"] == [{"ParameterKey": "Password", "ParameterValue": "****"}]
+    function["Properties"]["Description"] = "changed"
+    parameters[0]["ParameterValue"] += "!"
+    stacks.create_change_set(
+        StackName="t", ChangeSetName="c", TemplateBody=json.dumps(template), Parameters=parameters
+    )
+    template["Resources"]["Q"] = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "a b"},
+                                  "DependsOn": "F"}  # fmt: skip
+    stacks.update_stack(StackName="t", TemplateBody=json.dumps(template), Parameters=parameters)
+    for _ in range(WAIT["MaxAttempts"]):
+        if stacks.describe_stacks(StackName="t")["Stacks"][0]["StackStatus"].endswith(
+            "ROLLBACK_COMPLETE"
+        ):
+            return
+        time.sleep(WAIT["Delay"])
+    raise AssertionError("the update was not rolled back")
 
 
 def test_the_search_would_find_them() -> None:

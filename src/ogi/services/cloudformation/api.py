@@ -100,7 +100,7 @@ async def update_stack(call: Call, request: Fields) -> Fields:
     name = request["StackName"]
     missing = "Stack [{}] does not exist"
     stack = await call.read(lambda tx: stacks.find(tx, call, name, missing))
-    previous = await call.read(lambda tx: plan_of(tx, call.home, stack.uuid))
+    previous = await call.read(lambda tx: plan_of(tx, call, stack.uuid))
     draft = await drafts.make(call, request, previous)
     capabilities.check(draft.template, request.get("Capabilities", ()), expanding=True)
     await call.transact(lambda tx, running: _update(tx, running, request, draft), call.home)

@@ -68,7 +68,7 @@ async def create_change_set(call: Call, request: Fields) -> Fields:
     previous = None
     if stack is not None:
         uuid = stack.uuid
-        previous = await call.read(lambda tx: plan_of(tx, call.home, uuid))
+        previous = await call.read(lambda tx: plan_of(tx, call, uuid))
     draft = await drafts.make(call, request, previous)
     capabilities.check(draft.template, request.get("Capabilities", ()), expanding=False)
     return await call.transact(lambda tx, running: _create(tx, running, request, draft), call.home)
@@ -108,7 +108,7 @@ def _create(tx: Transaction, call: Call, request: Fields, draft: Draft) -> Field
         on_failure=request.get("OnStackFailure", ""),
         token=request.get("ClientToken", ""),
     )
-    CHANGE_SETS.put(tx, made, call.home, stack.uuid, id)
+    CHANGE_SETS.put(tx, made, call, stack.uuid, id)
     return {"Id": made.arn, "StackId": stack.arn}
 
 
@@ -135,7 +135,7 @@ def _subject(tx: Transaction, call: Call, request: Fields, kind: str) -> Stack:
 
 
 def _all(tx: Reader, call: Call, stack: Stack) -> list[ChangeSet]:
-    rows = CHANGE_SETS.scan(tx, call.home, stack.uuid, limit=CHANGE_SETS_MAX)
+    rows = CHANGE_SETS.scan(tx, call, stack.uuid, limit=CHANGE_SETS_MAX)
     return sorted((row for _, row in rows), key=lambda row: row.created)
 
 
@@ -161,7 +161,7 @@ def _find(tx: Reader, call: Call, request: Fields) -> tuple[Stack, ChangeSet]:
 def _having(tx: Reader, call: Call, id: str) -> list[Stack]:
     """The stack that has the change set with this id."""
     for _, taken in NAMES.scan(tx, call.home, limit=STACKS_MAX):
-        if CHANGE_SETS.get(tx, call.home, taken.uuid, id) is not None:
+        if CHANGE_SETS.get(tx, call, taken.uuid, id) is not None:
             stack = STACKS.get(tx, call.home, taken.uuid)
             return [stack] if stack is not None else []
     return []

@@ -71,7 +71,7 @@ def describe_stack_events(tx: Reader, call: Call, request: Fields) -> Fields:
     end = pages.start_of(request)
     before = prefix + (u64(end) if end else b"\xff" * 8)
     rows = tx.scan(prefix, before, pages.PAGE_MAX, reverse=True)
-    events = [_event(stack, EVENTS.decode(raw)) for _, raw in rows]
+    events = [_event(stack, EVENTS.open(tx, call, key, raw)) for key, raw in rows]
     more = {}
     if len(rows) == pages.PAGE_MAX and number(rows[-1][0][len(prefix) :]) > 0:
         more = {"NextToken": str(number(rows[-1][0][len(prefix) :]))}
@@ -104,7 +104,7 @@ def _event(stack: Stack, event: Event) -> Fields:
 def describe_stack_resource(tx: Reader, call: Call, request: Fields) -> Fields:
     name, logical = request["StackName"], request["LogicalResourceId"]
     stack = stacks.find(tx, call, name, "Stack '{}' does not exist")
-    resource = RESOURCES.get(tx, call.home, stack.uuid, logical)
+    resource = RESOURCES.get(tx, call, stack.uuid, logical)
     if resource is None:
         raise ValidationError(f"Resource {logical} does not exist for stack {name}")
     detail = _of_stack(stack, stacks.show_resource(resource, "LastUpdatedTimestamp"), resource)
@@ -127,7 +127,7 @@ def describe_stack_resources(tx: Reader, call: Call, request: Fields) -> Fields:
         stack = _owner(tx, call, physical)
     else:
         raise ValidationError("Either StackName or PhysicalResourceId must be specified")
-    rows = resources_of(tx, call.home, stack.uuid).values()
+    rows = resources_of(tx, call, stack.uuid).values()
     found = [
         _of_stack(stack, stacks.show_resource(row, "Timestamp"), row)
         for row in rows
@@ -140,7 +140,7 @@ def describe_stack_resources(tx: Reader, call: Call, request: Fields) -> Fields:
 
 def _owner(tx: Reader, call: Call, physical: str) -> Stack:
     for _, taken in NAMES.scan(tx, call.home, limit=STACKS_MAX):
-        rows = resources_of(tx, call.home, taken.uuid).values()
+        rows = resources_of(tx, call, taken.uuid).values()
         if any(row.physical == physical for row in rows):
             stack = STACKS.get(tx, call.home, taken.uuid)
             if stack is not None:
@@ -151,7 +151,7 @@ def _owner(tx: Reader, call: Call, physical: str) -> Stack:
 @SERVICE.operation(on=arn_of, reads=True)
 def list_stack_resources(tx: Reader, call: Call, request: Fields) -> Fields:
     stack = stacks.find(tx, call, request["StackName"])
-    rows = list(resources_of(tx, call.home, stack.uuid).values())
+    rows = list(resources_of(tx, call, stack.uuid).values())
     listed, more = pages.page(request, rows)
     found = [stacks.show_resource(row, "LastUpdatedTimestamp") for row in listed]
     return {"StackResourceSummaries": found, **more}
@@ -208,7 +208,7 @@ def _plan(tx: Reader, call: Call, request: Fields) -> Plan:
                 return change_set.plan
         raise ChangeSetNotFoundException(f"ChangeSet [{wanted}] does not exist")
     stack = stacks.find(tx, call, name)
-    plan = plan_of(tx, call.home, stack.uuid)
+    plan = plan_of(tx, call, stack.uuid)
     if plan is None:
         raise ValidationError(f"Stack with id {name} does not exist")
     return plan
@@ -216,7 +216,7 @@ def _plan(tx: Reader, call: Call, request: Fields) -> Plan:
 
 def _change_sets(tx: Reader, call: Call, name: str) -> list[ChangeSet]:
     parts = () if not name else (stacks.find(tx, call, name).uuid,)
-    rows = CHANGE_SETS.scan(tx, call.home, *parts, limit=CHANGE_SETS_MAX)
+    rows = CHANGE_SETS.scan(tx, call, *parts, limit=CHANGE_SETS_MAX)
     return [row for _, row in rows]
 
 

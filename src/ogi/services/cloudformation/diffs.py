@@ -15,7 +15,7 @@ from ogi.storage import Reader
 
 def changes(tx: Reader, call: Call, stack: Stack, plan: Plan) -> list[Fields]:
     """`Changes` of DescribeChangeSet: from what the stack has to what `plan` says."""
-    rows = resources_of(tx, call.home, stack.uuid)
+    rows = resources_of(tx, call, stack.uuid)
     goal = plan.goal
     moved: set[str] = set()
     """What will be another resource, so that what refers to it is not known yet."""
@@ -70,7 +70,7 @@ def is_empty(tx: Reader, call: Call, stack: Stack, plan: Plan, found: list[Field
     """Whether an update to `plan` would do nothing at all."""
     if found:
         return False
-    current = PLANS.get(tx, call.home, stack.uuid, CURRENT)
+    current = PLANS.get(tx, call, stack.uuid, CURRENT)
     if current is None:
         return False
 

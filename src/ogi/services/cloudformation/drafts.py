@@ -156,7 +156,7 @@ def plan(
     arn: str,
 ) -> Plan:
     """What the draft means for this stack; all is refused here that can be known beforehand."""
-    previous = plan_of(tx, call.home, stack.uuid) if stack is not None else None
+    previous = plan_of(tx, call, stack.uuid) if stack is not None else None
     topics = _kept(request, "NotificationARNs", previous, "notification_arns")
     before: Mapping[str, str] | None = previous.goal.parameters if previous is not None else None
     goal = goals.resolve(

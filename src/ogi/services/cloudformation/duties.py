@@ -52,7 +52,7 @@ async def perform(call: Call, request: Fields) -> Fields:
     uuid, slot, token = request["Stack"], request["Slot"], request["Token"]
 
     def current(tx: Reader) -> tuple[Stack | None, Step | None]:
-        return STACKS.get(tx, call.home, uuid), STEPS.get(tx, call.home, uuid, slot)
+        return STACKS.get(tx, call.home, uuid), STEPS.get(tx, call, uuid, slot)
 
     stack, step = await call.read(current)
     if stack is None or step is None or step.state != "running" or step.token != token:
@@ -108,23 +108,23 @@ def _settle(
     physical: str,
 ) -> None:  # fmt: skip
     stack = STACKS.get(tx, call.home, uuid)
-    step = STEPS.get(tx, call.home, uuid, ran.slot)
+    step = STEPS.get(tx, call, uuid, ran.slot)
     if stack is None or step is None or step.state != "running" or step.token != ran.token:
         return
     if reason:
         failed = steps.save(tx, call, stack, steps.fail(tx, call, stack, step, reason, physical))
         stack = engine.stop(tx, call, stack, failed)
     else:
-        plan = plan_of(tx, call.home, uuid)
+        plan = plan_of(tx, call, uuid)
         steps.save(tx, call, stack, steps.succeed(tx, call, stack, plan, step, made))
     engine.advance(tx, call, stack)
 
 
 def _faulted(tx: Transaction, call: Call, uuid: str, ran: Step) -> None:
-    step = STEPS.get(tx, call.home, uuid, ran.slot)
+    step = STEPS.get(tx, call, uuid, ran.slot)
     if step is not None and step.token == ran.token:
         step = msgspec.structs.replace(step, faults=step.faults + 1)
-        STEPS.put(tx, step, call.home, uuid, step.slot)
+        STEPS.put(tx, step, call, uuid, step.slot)
 
 
 _SERVICES = {

@@ -51,7 +51,7 @@ KEPT_S = 90 * 86_400
 
 
 def begin_create(tx: Transaction, call: Call, stack: Stack, plan: Plan, token: str) -> Stack:
-    PLANS.put(tx, plan, call.home, stack.uuid, CURRENT)
+    PLANS.put(tx, plan, call, stack.uuid, CURRENT)
     stack = _operate(stack, call, "create", "create", token)
     stack = stack_is(tx, call, stack, "CREATE_IN_PROGRESS", USER)
     if stack.timeout_minutes and stack.operation is not None:
@@ -67,7 +67,7 @@ def begin_create(tx: Transaction, call: Call, stack: Stack, plan: Plan, token: s
 def begin_update(
     tx: Transaction, call: Call, stack: Stack, plan: Plan, token: str, keep_failures: bool
 ) -> Stack:
-    PLANS.put(tx, plan, call.home, stack.uuid, NEXT)
+    PLANS.put(tx, plan, call, stack.uuid, NEXT)
     stack = _operate(stack, call, "update", "update", token, keep_failures=keep_failures)
     stack = msgspec.structs.replace(stack, updated=call.now)
     stack = stack_is(tx, call, stack, "UPDATE_IN_PROGRESS", USER)
@@ -120,10 +120,10 @@ def _enter(stack: Stack, phase: str) -> Stack:
 
 
 def _write_steps(tx: Transaction, call: Call, stack: Stack, fresh: Iterable[Step]) -> None:
-    for slot in steps_of(tx, call.home, stack.uuid):
+    for slot in steps_of(tx, call, stack.uuid):
         STEPS.delete(tx, call.home, stack.uuid, slot)
     for step in fresh:
-        STEPS.put(tx, step, call.home, stack.uuid, step.slot)
+        STEPS.put(tx, step, call, stack.uuid, step.slot)
 
 
 def _plan_changes(tx: Transaction, call: Call, stack: Stack, plan: Plan) -> None:
@@ -166,7 +166,7 @@ def _plan_deletions(
 def advance(tx: Transaction, call: Call, stack: Stack) -> Stack:
     """Start what is due; when nothing runs any more, the phase ends."""
     while stack.operation is not None:
-        found = steps_of(tx, call.home, stack.uuid)
+        found = steps_of(tx, call, stack.uuid)
         running = any(step.state == "running" for step in found.values())
         if stack.operation.stopping:
             return stack if running else _stopped(tx, call, stack)
@@ -180,7 +180,7 @@ def advance(tx: Transaction, call: Call, stack: Stack) -> Stack:
             if running:
                 return stack
             return _ended(tx, call, stack, found)
-        plan = plan_of(tx, call.home, stack.uuid)
+        plan = plan_of(tx, call, stack.uuid)
         for step in due:
             started = steps.save(tx, call, stack, steps.start(tx, call, stack, plan, step))
             if started.state == "failed":
@@ -202,7 +202,7 @@ def stop(tx: Transaction, call: Call, stack: Stack, failed: Step) -> Stack:
         return put_stack(tx, call, msgspec.structs.replace(stack, operation=operation))
     names = [failed.slot]
     if not operation.stopping:
-        for step in steps_of(tx, call.home, stack.uuid).values():
+        for step in steps_of(tx, call, stack.uuid).values():
             if step.state == "running" and step.slot not in (failed.slot, *operation.failed):
                 steps.cancel(tx, call, stack, step)
                 names.append(step.slot)
@@ -220,7 +220,7 @@ def interrupt(tx: Transaction, call: Call, stack: Stack, why: str) -> Stack:
     operation = stack.operation
     assert operation is not None
     names = list(operation.failed)
-    for step in steps_of(tx, call.home, stack.uuid).values():
+    for step in steps_of(tx, call, stack.uuid).values():
         if step.state == "running" and step.slot not in names:
             steps.cancel(tx, call, stack, step)
             names.append(step.slot)
@@ -294,7 +294,7 @@ def _ended(tx: Transaction, call: Call, stack: Stack, found: dict[str, Step]) ->
 
 def _complete(tx: Transaction, call: Call, stack: Stack, status: str) -> Stack:
     """All resources are there: the outputs are told; an update cleans up after itself."""
-    plan = plan_of(tx, call.home, stack.uuid)
+    plan = plan_of(tx, call, stack.uuid)
     assert plan is not None
     try:
         told = exports.outputs(plan.goal, steps.scope_of(tx, call, stack, plan.goal))
@@ -306,24 +306,24 @@ def _complete(tx: Transaction, call: Call, stack: Stack, status: str) -> Stack:
     stack = msgspec.structs.replace(stack, outputs=told)
     if status:
         return _finish(tx, call, stack, status)
-    PLANS.put(tx, plan, call.home, stack.uuid, CURRENT)
+    PLANS.put(tx, plan, call, stack.uuid, CURRENT)
     PLANS.delete(tx, call.home, stack.uuid, NEXT)
     _clear_befores(tx, call, stack)
     stack = stack_is(tx, call, _enter(stack, "cleanup"), "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
-    rows = resources_of(tx, call.home, stack.uuid)
+    rows = resources_of(tx, call, stack.uuid)
     removed = {name: row for name, row in rows.items() if name not in plan.goal.resources}
     _plan_deletions(tx, call, stack, {**removed, **_leftovers(tx, call, stack)})
     return advance(tx, call, stack)
 
 
 def _leftovers(tx: Transaction, call: Call, stack: Stack) -> dict[str, Resource]:
-    rows = LEFTOVERS.scan(tx, call.home, stack.uuid, limit=STEPS_MAX)
+    rows = LEFTOVERS.scan(tx, call, stack.uuid, limit=STEPS_MAX)
     return {row.logical + OLD: row for _, row in rows}
 
 
 def _clear_befores(tx: Transaction, call: Call, stack: Stack) -> None:
     prefix = BEFORES.key(call.home, stack.uuid)
-    for rest, _ in BEFORES.scan(tx, call.home, stack.uuid, limit=STEPS_MAX):
+    for rest, _ in BEFORES.scan(tx, call, stack.uuid, limit=STEPS_MAX):
         tx.delete(prefix + rest)
 
 
@@ -333,10 +333,10 @@ def _roll_update_back(tx: Transaction, call: Call, stack: Stack, reason: str) ->
     assert operation is not None
     stack = stack_is(tx, call, stack, "UPDATE_ROLLBACK_IN_PROGRESS", reason)
     PLANS.delete(tx, call.home, stack.uuid, NEXT)
-    rows = resources_of(tx, call.home, stack.uuid)
+    rows = resources_of(tx, call, stack.uuid)
     reverts: list[Step] = []
     prefix = BEFORES.key(call.home, stack.uuid)
-    for rest, saved in BEFORES.scan(tx, call.home, stack.uuid, limit=STEPS_MAX):
+    for rest, saved in BEFORES.scan(tx, call, stack.uuid, limit=STEPS_MAX):
         before = saved.resource
         if before is None:
             continue
@@ -355,7 +355,7 @@ def _roll_update_back(tx: Transaction, call: Call, stack: Stack, reason: str) ->
             # The old one still exists, as nothing is deleted before the update is complete.
             put_resource(tx, call, stack.uuid, before)
             if now is not None and now.physical:
-                LEFTOVERS.put(tx, now, call.home, stack.uuid, before.logical)
+                LEFTOVERS.put(tx, now, call, stack.uuid, before.logical)
             else:
                 LEFTOVERS.delete(tx, call.home, stack.uuid, before.logical)
     _write_steps(tx, call, stack, reverts)
@@ -366,9 +366,9 @@ def _clean_rollback(tx: Transaction, call: Call, stack: Stack) -> Stack:
     stack = stack_is(
         tx, call, _enter(stack, "rollback_cleanup"), "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"
     )
-    plan = PLANS.get(tx, call.home, stack.uuid, CURRENT)
+    plan = PLANS.get(tx, call, stack.uuid, CURRENT)
     assert plan is not None
-    rows = resources_of(tx, call.home, stack.uuid)
+    rows = resources_of(tx, call, stack.uuid)
     made = {name: row for name, row in rows.items() if name not in plan.goal.resources}
     _clear_befores(tx, call, stack)
     _plan_deletions(tx, call, stack, {**made, **_leftovers(tx, call, stack)})
@@ -377,7 +377,7 @@ def _clean_rollback(tx: Transaction, call: Call, stack: Stack) -> Stack:
 
 def _delete_all(tx: Transaction, call: Call, stack: Stack, status: str, reason: str) -> Stack:
     stack = stack_is(tx, call, stack, status, reason)
-    rows = resources_of(tx, call.home, stack.uuid)
+    rows = resources_of(tx, call, stack.uuid)
     _plan_deletions(tx, call, stack, {**rows, **_leftovers(tx, call, stack)})
     return advance(tx, call, stack)
 

@@ -69,8 +69,8 @@ def _tell(
         properties=properties,
         token=stack.operation.token if stack.operation is not None else "",
     )  # fmt: skip
-    EVENTS.put(tx, event, call.home, stack.uuid, next_event(tx, call.home, stack.uuid))
-    plan = plan_of(tx, call.home, stack.uuid)
+    EVENTS.put(tx, event, call, stack.uuid, next_event(tx, call, stack.uuid))
+    plan = plan_of(tx, call, stack.uuid)
     if plan is None:
         return
     for topic in plan.notification_arns:

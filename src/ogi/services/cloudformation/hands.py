@@ -55,7 +55,7 @@ class StepHands:
             begin = start
             rows = await self._call.read(
                 lambda tx, begin=begin: RESOURCES.scan(  # type: ignore[misc]
-                    tx, self._call.home, limit=PAGE_ROWS, start=begin
+                    tx, self._call, limit=PAGE_ROWS, start=begin
                 )
             )
             if any(row.type == kind and row.physical == physical for _, row in rows):
@@ -174,7 +174,7 @@ class StepHands:
             step = self._still(tx)
             results = [_storable(result) for result in body(tx, call)]
             step = msgspec.structs.replace(step, journal=(*step.journal, results))
-            STEPS.put(tx, step, self._call.home, self._stack.uuid, step.slot)
+            STEPS.put(tx, step, self._call, self._stack.uuid, step.slot)
             return step
 
         self._step = await self._actor.transact(entered, self._call.home, *homes)
@@ -184,13 +184,13 @@ class StepHands:
             step = self._still(tx)
             journal = step.journal if result is None else (*step.journal, result)
             step = msgspec.structs.replace(step, begun=begun, journal=journal)
-            STEPS.put(tx, step, self._call.home, self._stack.uuid, step.slot)
+            STEPS.put(tx, step, self._call, self._stack.uuid, step.slot)
             return step
 
         self._step = await self._actor.transact(marked, self._call.home)
 
     def _still(self, tx: Transaction) -> Step:
-        step = STEPS.get(tx, self._call.home, self._stack.uuid, self._step.slot)
+        step = STEPS.get(tx, self._call, self._stack.uuid, self._step.slot)
         if (
             step is None
             or step.state != "running"

@@ -1,6 +1,7 @@
 """What CloudFormation remembers: stacks, their resources, plans, steps and events.
 
-All of it lies in the control home of the stack's account and region. A stack's rows are found by
+All of it lies in the control home of the stack's account and region; what may hold values of
+parameters, secret ones too, is sealed. A stack's rows are found by
 its UUID; a name is taken by at most one stack that is not deleted.
 """
 
@@ -10,10 +11,11 @@ from typing import Any
 
 import msgspec
 
+from ogi.sealed_tables import SealedTable
 from ogi.service import Call
 from ogi.services.cloudformation.goals import Goal
 from ogi.services.cloudformation.templates import RESOURCES_MAX
-from ogi.storage import Home, Reader, Transaction
+from ogi.storage import Reader, Transaction
 from ogi.storage.keys import number
 from ogi.storage.tables import Table
 
@@ -190,13 +192,13 @@ class Import(msgspec.Struct, frozen=True):
 
 STACKS = Table("cloudformation.stack", Stack)
 NAMES = Table("cloudformation.name", Name)
-PLANS = Table("cloudformation.plan", Plan)
-RESOURCES = Table("cloudformation.resource", Resource)
-BEFORES = Table("cloudformation.before", Before)
-LEFTOVERS = Table("cloudformation.leftover", Resource)
-STEPS = Table("cloudformation.step", Step)
-EVENTS = Table("cloudformation.event", Event, cached=False)
-CHANGE_SETS = Table("cloudformation.changeset", ChangeSet)
+PLANS = SealedTable("cloudformation.plan", Plan)
+RESOURCES = SealedTable("cloudformation.resource", Resource)
+BEFORES = SealedTable("cloudformation.before", Before)
+LEFTOVERS = SealedTable("cloudformation.leftover", Resource)
+STEPS = SealedTable("cloudformation.step", Step)
+EVENTS = SealedTable("cloudformation.event", Event)
+CHANGE_SETS = SealedTable("cloudformation.changeset", ChangeSet)
 EXPORTS = Table("cloudformation.export", Export)
 IMPORTS = Table("cloudformation.import", Import)
 
@@ -209,27 +211,27 @@ def bell(uuid: str) -> bytes:
     return b"cloudformation/" + uuid.encode()
 
 
-def plan_of(tx: Reader, home: Home, uuid: str) -> Plan | None:
+def plan_of(tx: Reader, call: Call, uuid: str) -> Plan | None:
     """The plan that is in force: an update's own while it goes on."""
-    return PLANS.get(tx, home, uuid, NEXT) or PLANS.get(tx, home, uuid, CURRENT)
+    return PLANS.get(tx, call, uuid, NEXT) or PLANS.get(tx, call, uuid, CURRENT)
 
 
-def resources_of(tx: Reader, home: Home, uuid: str) -> dict[str, Resource]:
-    rows = RESOURCES.scan(tx, home, uuid, limit=STEPS_MAX)
+def resources_of(tx: Reader, call: Call, uuid: str) -> dict[str, Resource]:
+    rows = RESOURCES.scan(tx, call, uuid, limit=STEPS_MAX)
     return {resource.logical: resource for _, resource in rows}
 
 
-def steps_of(tx: Reader, home: Home, uuid: str) -> dict[str, Step]:
-    rows = STEPS.scan(tx, home, uuid, limit=STEPS_MAX)
+def steps_of(tx: Reader, call: Call, uuid: str) -> dict[str, Step]:
+    rows = STEPS.scan(tx, call, uuid, limit=STEPS_MAX)
     return {step.slot: step for _, step in rows}
 
 
 def put_step(tx: Transaction, call: Call, uuid: str, step: Step) -> None:
-    STEPS.put(tx, step, call.home, uuid, step.slot)
+    STEPS.put(tx, step, call, uuid, step.slot)
 
 
 def put_resource(tx: Transaction, call: Call, uuid: str, resource: Resource) -> None:
-    RESOURCES.put(tx, resource, call.home, uuid, resource.logical)
+    RESOURCES.put(tx, resource, call, uuid, resource.logical)
 
 
 def put_stack(tx: Transaction, call: Call, stack: Stack) -> Stack:
@@ -237,6 +239,6 @@ def put_stack(tx: Transaction, call: Call, stack: Stack) -> Stack:
     return stack
 
 
-def next_event(tx: Reader, home: Home, uuid: str) -> int:
-    last = EVENTS.scan(tx, home, uuid, limit=1, reverse=True)
+def next_event(tx: Reader, call: Call, uuid: str) -> int:
+    last = EVENTS.scan(tx, call, uuid, limit=1, reverse=True)
     return number(last[0][0]) + 1 if last else 0

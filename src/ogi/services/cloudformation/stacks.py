@@ -88,7 +88,7 @@ async def settle(call: Call, uuid: str) -> None:
 
 def show(tx: Reader, call: Call, stack: Stack) -> Fields:
     """`Stack` of DescribeStacks."""
-    plan = plan_of(tx, call.home, stack.uuid)
+    plan = plan_of(tx, call, stack.uuid)
     found: Fields = {
         "StackId": stack.arn,
         "StackName": stack.name,
@@ -145,7 +145,7 @@ def tags_shown(plan: Plan) -> list[Fields]:
 
 def summary(tx: Reader, call: Call, stack: Stack) -> Fields:
     """`StackSummary` of ListStacks."""
-    plan = plan_of(tx, call.home, stack.uuid)
+    plan = plan_of(tx, call, stack.uuid)
     found: Fields = {
         "StackId": stack.arn,
         "StackName": stack.name,

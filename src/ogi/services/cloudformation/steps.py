@@ -45,7 +45,7 @@ def scope_of(tx: Reader, call: Call, stack: Stack, goal: Goal) -> Scope:
     """What the goal's names mean while its resources come to be."""
 
     def row(logical: str) -> Resource | None:
-        found = RESOURCES.get(tx, call.home, stack.uuid, logical)
+        found = RESOURCES.get(tx, call, stack.uuid, logical)
         return found if found is not None and found.physical else None
 
     def ref(logical: str) -> Any:
@@ -86,7 +86,7 @@ def start(tx: Transaction, call: Call, stack: Stack, plan: Plan | None, step: St
         return _start_change(tx, call, stack, plan, step)
     assert step.target is not None
     if step.action == "revert":
-        current = RESOURCES.get(tx, call.home, stack.uuid, step.logical) or step.target
+        current = RESOURCES.get(tx, call, stack.uuid, step.logical) or step.target
         resource_is(tx, call, stack, current, "UPDATE_IN_PROGRESS")
         return _run(tx, call, stack, step, current)
     return _start_delete(tx, call, stack, step)
@@ -95,7 +95,7 @@ def start(tx: Transaction, call: Call, stack: Stack, plan: Plan | None, step: St
 def _start_change(tx: Transaction, call: Call, stack: Stack, plan: Plan, step: Step) -> Step:
     definition = plan.goal.resources[step.logical]
     kind = TYPES[definition.type]
-    current = RESOURCES.get(tx, call.home, stack.uuid, step.logical)
+    current = RESOURCES.get(tx, call, stack.uuid, step.logical)
     scope = scope_of(tx, call, stack, plan.goal)
     try:
         wanted = properties_of(kind, definition.properties, scope, plan.tags)
@@ -122,8 +122,8 @@ def _start_create(
     kind: ResourceType, wanted: Fields,
 ) -> Step:  # fmt: skip
     name = naming.decide(call, kind, stack.name, step.logical, wanted)
-    if BEFORES.get(tx, call.home, stack.uuid, step.logical) is None:
-        BEFORES.put(tx, Before(None), call.home, stack.uuid, step.logical)
+    if BEFORES.get(tx, call, stack.uuid, step.logical) is None:
+        BEFORES.put(tx, Before(None), call, stack.uuid, step.logical)
     resource_is(tx, call, stack, _new(step, definition, wanted), "CREATE_IN_PROGRESS")
     step = msgspec.structs.replace(
         step, action="create", kind=kind.name, name=name, properties=wanted
@@ -156,8 +156,8 @@ def _start_update(
             return msgspec.structs.replace(step, state="failed")
         name = naming.decide(call, kind, stack.name, step.logical, wanted)
         step = msgspec.structs.replace(step, action="replace", kind=kind.name, name=name)
-    if BEFORES.get(tx, call.home, stack.uuid, step.logical) is None:
-        BEFORES.put(tx, Before(current), call.home, stack.uuid, step.logical)
+    if BEFORES.get(tx, call, stack.uuid, step.logical) is None:
+        BEFORES.put(tx, Before(current), call, stack.uuid, step.logical)
     resource_is(tx, call, stack, current, "UPDATE_IN_PROGRESS", REPLACING if replacing else "")
     return _run(tx, call, stack, step, current)
 
@@ -240,17 +240,17 @@ def succeed(
         tell(tx, call, stack, step.target, "DELETE_COMPLETE")
         return msgspec.structs.replace(step, state="done")
     assert made is not None
-    current = RESOURCES.get(tx, call.home, stack.uuid, step.logical)
+    current = RESOURCES.get(tx, call, stack.uuid, step.logical)
     assert current is not None
     if step.action == "replace":
         assert plan is not None and step.target is not None
-        LEFTOVERS.put(tx, step.target, call.home, stack.uuid, step.logical)
+        LEFTOVERS.put(tx, step.target, call, stack.uuid, step.logical)
         definition = plan.goal.resources[step.logical]
         current = msgspec.structs.replace(
             _described(current, definition), type=definition.type, physical=""
         )
     if step.action == "revert":
-        saved = BEFORES.get(tx, call.home, stack.uuid, step.logical)
+        saved = BEFORES.get(tx, call, stack.uuid, step.logical)
         current = saved.resource if saved is not None and saved.resource is not None else current
     current = msgspec.structs.replace(
         current,
@@ -272,7 +272,7 @@ def succeed(
 def fail(tx: Transaction, call: Call, stack: Stack, step: Step, reason: str, physical: str) -> Step:
     """The step was refused; `physical` is what exists nevertheless."""
     step = msgspec.structs.replace(step, state="failed")
-    current = RESOURCES.get(tx, call.home, stack.uuid, step.logical)
+    current = RESOURCES.get(tx, call, stack.uuid, step.logical)
     if step.action == "delete":
         assert step.target is not None
         if step.slot.endswith(OLD):
@@ -287,7 +287,7 @@ def fail(tx: Transaction, call: Call, stack: Stack, step: Step, reason: str, phy
         half = msgspec.structs.replace(
             current, type=step.kind, physical=physical, properties=step.properties
         )
-        LEFTOVERS.put(tx, half, call.home, stack.uuid, step.logical)
+        LEFTOVERS.put(tx, half, call, stack.uuid, step.logical)
     if step.action == "create":
         current = msgspec.structs.replace(current, physical=physical)
         put_resource(tx, call, stack.uuid, current)
@@ -305,7 +305,7 @@ def fail(tx: Transaction, call: Call, stack: Stack, step: Step, reason: str, phy
 
 def cancel(tx: Transaction, call: Call, stack: Stack, step: Step) -> None:
     """A sibling failed: the step that runs will not count."""
-    current = RESOURCES.get(tx, call.home, stack.uuid, step.logical)
+    current = RESOURCES.get(tx, call, stack.uuid, step.logical)
     if current is None or step.action == "delete":
         return
     if step.action == "create":

@@ -86,6 +86,7 @@ async def create_function(call: Call, request: Fields) -> Fields:
             version=LATEST,
             variables=sealed,
             blob=upload.blob,
+            package_key=upload.key,
             sha256=upload.sha256,
             modified=call.now,
             revision=call.new_id(),
@@ -165,7 +166,9 @@ async def update_function_code(call: Call, request: Fields) -> Fields:
     def body(tx: Transaction, call: Call) -> Fields:
         function = functions.find(tx, wanted)
         _check_revision(function, request)
-        changed: dict[str, Any] = {"blob": upload.blob, "sha256": upload.sha256}
+        changed: dict[str, Any] = {
+            "blob": upload.blob, "sha256": upload.sha256, "package_key": upload.key,
+        }  # fmt: skip
         if request.get("Architectures"):
             changed["architecture"] = configurations.architecture(request["Architectures"])
         latest = _changed(call, function.latest, changed)

@@ -10,6 +10,7 @@ from cryptography.exceptions import InvalidTag
 from ogi import deliveries
 from ogi.http import Request, Response
 from ogi.service import Call, Ports
+from ogi.services.lambda_ import archives
 from ogi.services.lambda_.errors import ServiceException
 from ogi.services.lambda_.records import Version
 from ogi.services.lambda_.service import SERVICE
@@ -26,6 +27,7 @@ _PURPOSE = "lambda/package-links"
 class Link(msgspec.Struct, frozen=True):
     blob: Blob
     until: float
+    key: bytes
 
 
 _LINKS = msgspec.msgpack.Decoder(Link)
@@ -39,7 +41,7 @@ def refer(tx: Transaction, upload: Upload) -> None:
 
 def location(call: Call, version: Version) -> str:
     """A link to the package that needs no signature."""
-    link = Link(version.blob, call.now + GOOD_S)
+    link = Link(version.blob, call.now + GOOD_S, version.package_key)
     sealed = call.ports.vault.seal(
         _PURPOSE, msgspec.msgpack.encode(link), call.entropy(NONCE_BYTES)
     )
@@ -58,7 +60,7 @@ async def page(ports: Ports, request: Request) -> Response:
     if link.until < ports.clock.now():
         return Response(403, [("content-type", "text/plain")], b"This link has expired.\n")
     headers = [("content-type", "application/zip"), ("content-length", str(link.blob.size))]
-    return Response(200, headers, ports.blobs.open(link.blob, 0, link.blob.size))
+    return Response(200, headers, archives.read(ports, link.blob, link.key))
 
 
 SERVICE.pages[PATH] = page

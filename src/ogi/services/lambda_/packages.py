@@ -13,7 +13,6 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path, PurePosixPath
 
 from ogi.services.lambda_.errors import InvalidParameterValueException
@@ -66,11 +65,6 @@ def _path(entry: zipfile.ZipInfo) -> PurePosixPath | None:
     if path.is_absolute() or ".." in path.parts or "\0" in entry.filename:
         return None
     return path
-
-
-async def pieces(zipped: bytes) -> AsyncIterator[bytes]:
-    for at in range(0, len(zipped), PIECE_BYTES):
-        yield zipped[at : at + PIECE_BYTES]
 
 
 def unpack(zipped: bytes, folder: Path) -> None:

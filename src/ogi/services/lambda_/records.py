@@ -34,6 +34,8 @@ class Version(msgspec.Struct, frozen=True):
     """Of the package, in base64."""
     modified: float
     revision: str
+    package_key: bytes = b""
+    """Under which the package is sealed, itself sealed; b'' for one of an older Ogi."""
 
 
 class Function(msgspec.Struct, frozen=True):

@@ -154,7 +154,7 @@ class Runs:
             return credentials, principal, own
 
         credentials, principal, own = await ports.store.read(body)
-        folder = await self._folders.of(version.blob)
+        folder = await self._folders.of(version.blob, version.package_key)
         group = functions.log_group(function, version)
         day = time.strftime("%Y/%m/%d", time.gmtime(ports.clock.now()))
         stream = f"{day}/[{version.version}]{ports.random(16).hex()}"

@@ -15,7 +15,7 @@ import msgspec
 from ogi import deliveries
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields, Ports
-from ogi.services.lambda_ import packages
+from ogi.services.lambda_ import archives, packages
 from ogi.services.lambda_.errors import (
     InvalidParameterValueException,
     RequestEntityTooLargeException,
@@ -25,6 +25,8 @@ from ogi.services.lambda_.records import FUNCTIONS, VERSIONS
 from ogi.services.lambda_.service import SERVICE
 from ogi.storage import Blob, Home, Reader, Transaction, control
 
+UNPACKED = "functions"
+"""The folder of unpacked packages in the data folder."""
 DISCARD_S = 3600.0
 """How long an upload may take before what it wrote is deleted."""
 REPLACED_S = 1000.0
@@ -39,6 +41,8 @@ class Upload(msgspec.Struct, frozen=True):
     sha256: str
     owed: bytes
     """The delivery that deletes it, to be cancelled by who refers to it."""
+    key: bytes
+    """See ogi.services.lambda_.archives."""
 
 
 async def take(call: Call, code: Fields, operation: str, target: Target) -> Upload:
@@ -47,8 +51,8 @@ async def take(call: Call, code: Fields, operation: str, target: Target) -> Uplo
     sha256 = await asyncio.to_thread(packages.check, zipped)
     name = call.entropy(16).hex()
     owed = await _owe(call, target, name, DISCARD_S)
-    blob = await call.ports.blobs.write(packages.pieces(zipped), name)
-    return Upload(blob, sha256, owed)
+    blob, key = await archives.write(call, zipped, name)
+    return Upload(blob, sha256, owed, key)
 
 
 async def _bytes(call: Call, code: Fields, operation: str) -> bytes:
@@ -142,4 +146,4 @@ def _refers(tx: Reader, home: Home, name: str, blob: str) -> bool:
 
 def folder_of(ports: Ports, blob: str) -> Path:
     """Where a package is unpacked."""
-    return ports.settings.data / "functions" / blob
+    return ports.settings.data / UNPACKED / blob
