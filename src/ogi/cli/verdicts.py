@@ -15,6 +15,11 @@ VALUES_MAX = 3
 STATEMENTS_MAX = 6
 """Statements of one policy that are written out; the nearest to matching first."""
 
+LINES_MAX = 8
+"""Decisions of one trace that are listed; refusals are listed in any case."""
+FULL_MAX = 3
+"""Refusals that are explained in full."""
+
 _ORDER = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
 """How far a statement came: those that failed at a condition came closest."""
 
@@ -37,15 +42,31 @@ def show(told: list[Told]) -> None:
     """One line for each decision if there are several, and those that matter in full."""
     refused = [one for one in told if not one["allowed"]]
     if len(told) > 1:
-        for one in told:
-            word, colour = ("allowed", "green") if one["allowed"] else ("REFUSED", "red")
-            click.secho(word, fg=colour, bold=not one["allowed"], nl=False)
-            click.echo(f"  {one['action']} on {one['resource']}\n           by {one['principal']}")
-        click.echo()
-    for number, one in enumerate(refused or told[-1:]):
+        _show_overview(told)
+    full = refused[:FULL_MAX] or told[-1:]
+    for number, one in enumerate(full):
         if number:
             click.echo()
         _show_one(one)
+    if len(refused) > FULL_MAX:
+        click.echo(f"\n{len(refused) - FULL_MAX} more refusals: --json has them.")
+
+
+def _show_overview(told: list[Told]) -> None:
+    """All refusals, and of what was allowed no more than fits on the screen."""
+    room = LINES_MAX - sum(not one["allowed"] for one in told)
+    left_out = 0
+    for one in told:
+        if one["allowed"] and room <= 0:
+            left_out += 1
+            continue
+        room -= one["allowed"]
+        word, colour = ("allowed", "green") if one["allowed"] else ("REFUSED", "red")
+        click.secho(word, fg=colour, bold=not one["allowed"], nl=False)
+        click.echo(f"  {one['action']} on {one['resource']}\n           by {one['principal']}")
+    if left_out:
+        click.echo(f"         and {left_out} more that were allowed: --json has them")
+    click.echo()
 
 
 def _show_one(one: Told) -> None:
