@@ -7,14 +7,10 @@ and the mails that SNS sends.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote
-from weakref import WeakKeyDictionary
 
 from ogi import mail
 from ogi.errors import AwsError
@@ -27,16 +23,14 @@ from ogi.services.sns.outbox import Letter
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
-from ogi.storage import Reader, Store, Transaction
+from ogi.storage import Reader, Transaction
 
 SENDER = "AWS Notifications"
 """Who it is from, where the topic has no display name."""
 SUBJECT = "AWS Notification Message"
 REPLY = "Please do not reply directly to this email."
-CONNECTIONS_MAX = 8
-"""To the SMTP server at once."""
-IN_LINE_MAX = 64
-"""Mails that are being sent or wait for a connection in memory; others come back later."""
+LINE_MAX = 56
+"""Mails that wait in memory while others are being sent; all go by one server."""
 
 
 class _Saying(NamedTuple):
@@ -92,7 +86,8 @@ async def send_mail(call: Call, request: Fields) -> Fields:
         content = contents.open_(tx, call, topic, request["Sealed"])
         return topic, subscription, _notification(tx, call, topic, subscription, content)
 
-    async with _turn(call):
+    gate = gates.of(call.ports.store)
+    async with gate.enter("smtp", call.now, None, line_max=LINE_MAX, steady=True):
         ready = await call.ports.store.read(prepare)
         if ready is None:
             return {}  # Unsubscribed meanwhile.
@@ -103,15 +98,6 @@ async def send_mail(call: Call, request: Fields) -> Fields:
         else:
             await _keep(call, request, topic, made)
     return {}
-
-
-@asynccontextmanager
-async def _turn(call: Call) -> AsyncIterator[None]:
-    """A connection to the SMTP server; raises Busy where the line is long."""
-    store = call.ports.store
-    with gates.of(store).enter("smtp", call.now, None, IN_LINE_MAX):
-        async with _connections(store):
-            yield
 
 
 async def _send(call: Call, request: Fields, made: Mail) -> None:
@@ -140,16 +126,6 @@ async def _keep(call: Call, request: Fields, topic: Topic, made: Mail) -> None:
         # Once per subscription: somebody waits for a link.
         log.warning("no SMTP server is set: mails are kept in the outbox",
                     extra={"topic": topic.arn})  # fmt: skip
-
-
-_CONNECTIONS: WeakKeyDictionary[Store, asyncio.Semaphore] = WeakKeyDictionary()
-
-
-def _connections(store: Store) -> asyncio.Semaphore:
-    found = _CONNECTIONS.get(store)
-    if found is None:
-        found = _CONNECTIONS[store] = asyncio.Semaphore(CONNECTIONS_MAX)
-    return found
 
 
 # -- what they say --------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ async def post_to_endpoint(call: Call, request: Fields) -> Fields:
         return {}  # Unsubscribed meanwhile.
     subscription, policy, headers, body = ready
     gate = gates.of(call.ports.store)
-    with gate.enter(subscription.arn, call.now, policy.per_second):
+    async with gate.enter(subscription.arn, call.now, policy.per_second):
         status = await endpoints.post(
             call.ports.settings, subscription.endpoint, headers, body,
             call.entropy(NONCE_BYTES).hex(),
