@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-ke
 
 from __future__ import annotations
 
+import hmac
 import json
 from base64 import b64encode
 from hashlib import md5
@@ -12,10 +13,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-from ogi.access import credentials
-from ogi.http import Response
-from tests.gateway.test_pipeline import FORM, Gate, gate, text, unsigned
+from ogi.access import canonical, credentials
+from ogi.http import Request, Response, Tls
+from tests.gateway.test_pipeline import FORM, HOST, Gate, gate, text, unsigned
 from tests.world import ACCOUNT, REGION
 
 __all__ = ["gate"]
@@ -137,3 +141,96 @@ async def test_a_bucket_can_be_open_to_the_pages_of_one_site(gate: Gate) -> None
     for referer, status in (("https://example.com/a", 200), ("https://evil.com/", 403), ("", 403)):
         headers = {"referer": referer} if referer else {}
         assert (await gate.ask(unsigned("GET", "/site/key", **headers))).status == status
+
+
+# -- how a request to S3 was signed ---------------------------------------------------------------
+
+
+async def denying(gate: Gate, **condition: Any) -> None:
+    """A bucket with an object, whose policy denies what the condition says."""
+    await gate.make_bucket("site")
+    put = await gate.ask(gate.signed("s3", b"x", method="PUT", path="/site/key"))
+    assert put.status == 200
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*Object",
+                 "Resource": "arn:aws:s3:::site/*", "Condition": condition}  # fmt: skip
+    body = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+    sum_ = b64encode(md5(body).digest()).decode()
+    asked = gate.signed("s3", body, method="PUT", path="/site?policy", content_md5=sum_)
+    assert (await gate.ask(asked)).status in (200, 204)
+
+
+def presigned(gate: Gate, ago_s: float) -> Request:
+    """A link of an hour to the object that was made some time ago."""
+
+    class At(S3SigV4QueryAuth):  # type: ignore[misc]
+        def add_auth(self, request: Any) -> None:
+            request.context["timestamp"] = canonical.amz_date(gate.ports.clock.now() - ago_s)
+            self._modify_request_before_signing(request)
+            text_ = self.string_to_sign(request, self.canonical_request(request))
+            self._inject_signature_to_request(request, self.signature(text_, request))
+
+    asked = AWSRequest("GET", f"http://{HOST}/site/key")
+    At(Credentials(gate.key, gate.secret), "s3", REGION, expires=3600).add_auth(asked)
+    return unsigned("GET", asked.url.partition(HOST)[2])
+
+
+async def get(gate: Gate, **rest: Any) -> int:
+    request = gate.signed("s3", method="GET", path="/site/key")
+    for name, value in rest.items():
+        setattr(request, name, value)
+    return (await gate.ask(request)).status
+
+
+async def test_links_that_are_old_can_be_denied(gate: Gate) -> None:
+    """The example of the page: a signature of over ten minutes."""
+    await denying(gate, NumericGreaterThan={"s3:signatureAge": "600000"})
+    assert (await gate.ask(presigned(gate, 60))).status == 200
+    assert (await gate.ask(presigned(gate, 601))).status == 403
+    assert await get(gate) == 200
+
+
+async def test_one_way_of_signing_can_be_asked_for(gate: Gate) -> None:
+    await denying(gate, StringNotEquals={"s3:authType": "REST-HEADER"})
+    assert (await gate.ask(presigned(gate, 60))).status == 403
+    assert await get(gate) == 200
+
+
+async def test_one_version_of_signatures_can_be_asked_for(gate: Gate) -> None:
+    await denying(gate, StringNotEquals={"s3:signatureversion": "AWS4-HMAC-SHA256"})
+    assert await get(gate) == 200
+    expires = int(gate.ports.clock.now()) + 60
+    text_ = f"GET\n\n\n{expires}\n/site/key"
+    signature = b64encode(hmac.digest(gate.secret.encode(), text_.encode(), "sha1")).decode()
+    old = urlencode({"AWSAccessKeyId": gate.key, "Expires": expires, "Signature": signature})
+    answer = await gate.ask(unsigned("GET", f"/site/key?{old}"))
+    assert answer.status == 403, text(answer)
+    assert "SignatureDoesNotMatch" not in text(answer)
+
+
+async def test_bodies_that_nobody_signed_can_be_denied(gate: Gate) -> None:
+    await denying(gate, StringEquals={"s3:x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    signed_ = gate.signed("s3", b"x", method="PUT", path="/site/key")
+    assert (await gate.ask(signed_)).status == 200
+    sum_ = b64encode(md5(b"x").digest()).decode()
+    asked = AWSRequest("PUT", f"https://{HOST}/site/key", {"Content-MD5": sum_}, data=b"x")
+    asked.context["has_streaming_input"] = True
+    S3SigV4Auth(Credentials(gate.key, gate.secret), "s3", REGION).add_auth(asked)
+    sent = {name.lower().replace("-", "_"): str(value) for name, value in asked.headers.items()}
+    assert sent["x_amz_content_sha256"] == "UNSIGNED-PAYLOAD"
+    bare = unsigned("PUT", "/site/key", b"x", **sent)
+    assert (await gate.ask(bare)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("secure", "status"),
+    [(Tls("TLSv1.3", "c"), 200), (Tls("TLSv1.2", "c"), 200), (Tls("TLSv1.1", "c"), 403)],
+)
+async def test_old_versions_of_tls_can_be_denied(gate: Gate, secure: Tls, status: int) -> None:
+    await denying(gate, NumericLessThan={"s3:TlsVersion": "1.2"})
+    assert await get(gate, secure=secure) == status
+    assert await get(gate) == 200, "without TLS there is no version; aws:SecureTransport tells that"
+
+
+async def test_the_account_of_a_bucket_can_be_asked_for(gate: Gate) -> None:
+    await denying(gate, StringNotEquals={"s3:ResourceAccount": ACCOUNT})
+    assert await get(gate) == 200

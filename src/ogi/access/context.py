@@ -182,6 +182,7 @@ _COMPUTED: dict[str, Callable[[Asked], Any]] = {
     "aws:sourceowner": _source_owner,
     "aws:resourceaccount": lambda asked: asked.owner or None,
     "aws:multifactorauthpresent": _multi_factor,
+    "s3:resourceaccount": lambda asked: asked.owner or None,
     "aws:securetransport": lambda asked: False,
     "aws:viaawsservice": lambda asked: False,
     "aws:calledviafirst": lambda asked: _called_via(asked, 0),

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ogi import wire
-from ogi.access import authenticate, messages, payloads, scopes
+from ogi.access import authenticate, messages, payloads, s3_signing, scopes
 from ogi.access.authenticate import Claim, Proved
 from ogi.entropy import entropy, uuid_of
 from ogi.errors import AwsError, InternalFailure, unsupported
@@ -255,6 +255,8 @@ class Exchange:
             elif name == "x-amzn-trace-id" and not traced:
                 traced = value
         now = self._now
+        if self._service.name == "s3":
+            context.update(s3_signing.keys(request, claim, now))
         return Call(
             ports=ports,
             account=proved.principal.account or ports.settings.account,
