@@ -307,3 +307,37 @@ async def test_a_grant_for_what_a_key_cannot_do_is_refused(world: World) -> None
         with pytest.raises(AwsError) as caught:
             await grant(world, key, **wrong)
         assert caught.value.shape == shape
+
+
+async def test_a_service_uses_a_key_by_a_grant_for_the_resource_that_it_names(
+    world: World,
+) -> None:
+    key = await new_key(world)
+    asked: dict[str, Any] = {
+        "KeyId": key, "GranteeServicePrincipal": "sns.amazonaws.com",
+        "Operations": ["GenerateDataKey"], "Constraints": {"SourceArn": TOPIC},
+        "RetiringServicePrincipal": "sns.amazonaws.com",
+    }  # fmt: skip
+    for wrong in (
+        {**asked, "GranteePrincipal": ANN.arn},
+        {**asked, "RetiringPrincipal": ANN.arn},
+        {**asked, "Constraints": {}},
+        {name: value for name, value in asked.items() if name != "RetiringServicePrincipal"},
+        {name: value for name, value in asked.items() if name != "GranteeServicePrincipal"},
+    ):
+        with pytest.raises(AwsError) as caught:
+            await world.call("kms", "CreateGrant", **wrong)
+        assert caught.value.shape == "ValidationException"
+    service = world.caller().as_service("sns.amazonaws.com", TOPIC, ACCOUNT)
+    assert not await may(world, service, KeyId=key)
+    await world.call("kms", "CreateGrant", **asked)
+    assert await may(world, service, KeyId=key)
+    other = world.caller().as_service("sns.amazonaws.com", TOPIC + "2", ACCOUNT)
+    assert not await may(world, other, KeyId=key)
+    assert not await may(world, world.caller(ANN), KeyId=key)
+    (shown,) = (await world.call("kms", "ListGrants", KeyId=key))["Grants"]
+    assert shown["GranteeServicePrincipal"] == shown["RetiringServicePrincipal"]
+    assert "GranteePrincipal" not in shown and "RetiringPrincipal" not in shown
+    with pytest.raises(AwsError) as caught:
+        await grant(world, key, GranteePrincipal="sns.amazonaws.com", Operations=["Decrypt"])
+    assert caught.value.shape == "InvalidArnException"

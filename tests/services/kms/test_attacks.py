@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -189,3 +190,46 @@ async def test_a_key_policy_has_at_most_32_kib(world: World) -> None:
     assert await refused(world.call("kms", "PutKeyPolicy", KeyId=id, Policy=deep)) == (
         "MalformedPolicyDocumentException"
     )
+
+
+async def test_no_operation_breaks_on_what_the_model_lets_through(world: World) -> None:
+    """Requests with the required members alone, of each kind of key: answers or refusals of AWS."""
+    model = botocore.session.get_session().get_service_model("kms")
+    ids = [
+        (await world.call("kms", "CreateKey", **more))["KeyMetadata"]["KeyId"]
+        for more in (
+            {}, {"Origin": "EXTERNAL"}, {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+            {"KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY"},
+            {"KeySpec": "ECC_NIST_P256", "KeyUsage": "KEY_AGREEMENT"},
+            {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"},
+            {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE"},
+        )
+    ]  # fmt: skip
+    last = ("DeleteAlias", "ScheduleKeyDeletion", "DisableKey")
+    names = sorted(world.ports.services["kms"].operations, key=lambda name: name in last)
+    for name in names:
+        shape: Any = model.operation_model(name).input_shape
+        for id in ids:
+            request = {
+                member: _some(shape.members[member], id) for member in shape.required_members
+            }
+            try:
+                await world.call("kms", name, **request)
+            except AwsError as error:
+                assert error.shape != "InternalFailure", name
+
+
+def _some(shape: Any, id: str) -> Any:
+    if shape.name in ("KeyIdType",):
+        return id
+    if shape.type_name == "blob":
+        return b"x"
+    if shape.type_name == "list":
+        return [_some(shape.member, id)]
+    if shape.type_name == "structure":
+        return dict.fromkeys(shape.required_members, "x")
+    if shape.type_name in ("integer", "long"):
+        return 1
+    if shape.type_name == "string":
+        return shape.enum[0] if shape.enum else "alias/x"
+    raise AssertionError(shape)

@@ -197,3 +197,20 @@ async def test_each_use_of_a_key_is_a_hop_of_the_trace(world: World) -> None:
     (hop,) = world.ports.traces.get("1-test")
     assert (hop["kind"], hop["key"]) == ("kms.GenerateDataKey", arn)
     assert hop["via"] == f"sqs.{REGION}.amazonaws.com"
+
+
+async def test_a_dry_run_may_ask_for_the_permission_alone(world: World) -> None:
+    arn = await new_key(world)
+    dry = {"DryRun": True, "DryRunModifiers": ["IGNORE_CIPHERTEXT"]}
+    for operation, more in (
+        ("Decrypt", {"KeyId": arn}),
+        ("ReEncrypt", {"SourceKeyId": arn, "DestinationKeyId": arn}),
+    ):
+        error = await refusal(world, operation, **more, **dry)
+        assert error.shape == "DryRunOperationException"
+        for missing in (more, {**more, "DryRun": True}, {**more, "CiphertextBlob": b""}):
+            shape = (await refusal(world, operation, **missing)).shape
+            assert shape in ("ValidationException", "InvalidCiphertextException"), missing
+        key = {name: value for name, value in more.items() if name == "DestinationKeyId"}
+        assert (await refusal(world, operation, **key, **dry)).shape == "ValidationException"
+        assert (await refusal(world, operation, **key)).shape == "ValidationException"

@@ -30,12 +30,27 @@ def _source(tx: Reader, call: Call, request: Fields, member: str = "KeyId") -> K
     """The key that is to decrypt: the one that is named, else the one of the blob."""
     if member in request:
         return keys.find(tx, call, request[member])
-    named = ciphertexts.names(request["CiphertextBlob"])
+    if _ignores_blob(request):
+        raise ValidationException(f"{member} is required with IGNORE_CIPHERTEXT.")
+    named = ciphertexts.names(_blob(request))
     place = call.in_place(named.account, call.region)
     try:
         return keys.find(tx, place, named.key_id)
     except NotFoundException:
         raise AccessDeniedException(_NO_KEY) from None
+
+
+def _ignores_blob(request: Fields) -> bool:
+    """Whether only the permission is asked for: API_Decrypt, DryRunModifiers."""
+    modifiers = request.get("DryRunModifiers") or ()
+    return bool(request.get("DryRun")) and "IGNORE_CIPHERTEXT" in modifiers
+
+
+def _blob(request: Fields) -> bytes:
+    if "CiphertextBlob" not in request:
+        raise ValidationException("CiphertextBlob is required.")
+    blob: bytes = request["CiphertextBlob"]
+    return blob
 
 
 def _source_arn(tx: Reader, call: Call, request: Fields) -> str:
@@ -57,21 +72,22 @@ def encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     return {"CiphertextBlob": blob, "KeyId": key.arn, "EncryptionAlgorithm": algorithm}
 
 
-@SERVICE.operation(
-    on=_source_arn, keys=_source_facts, reads=True, unsupported=("Recipient", "DryRunModifiers")
-)
+@SERVICE.operation(on=_source_arn, keys=_source_facts, reads=True, unsupported=("Recipient",))
 def decrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     key = _source(tx, call, request)
     algorithm = request.get("EncryptionAlgorithm", SYMMETRIC)
     context = _usable(key, request, "Decrypt", algorithm)
-    plain = _decrypt(call, key, request["CiphertextBlob"], algorithm, context)
+    if _ignores_blob(request):
+        targets.dry(request)
+    blob = _blob(request)
+    plain = _decrypt(call, key, blob, algorithm, context)
     targets.dry(request)
     targets.note(call, "Decrypt", key)
     return {
         "KeyId": key.arn,
         "Plaintext": plain,
         "EncryptionAlgorithm": algorithm,
-        **_material(call, "KeyMaterialId", key, request["CiphertextBlob"]),
+        **_material(call, "KeyMaterialId", key, blob),
     }
 
 
@@ -131,7 +147,6 @@ def _re_encrypt_source(tx: Reader, call: Call, request: Fields) -> Key:
     },
     action="ReEncryptFrom",
     reads=True,
-    unsupported=("DryRunModifiers",),
 )
 def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     source = _re_encrypt_source(tx, call, request)
@@ -144,7 +159,10 @@ def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
     )  # fmt: skip
     old, new = before["EncryptionAlgorithm"], after["EncryptionAlgorithm"]
     context = _usable(source, before, "ReEncrypt", old)
-    plain = _decrypt(call, source, request["CiphertextBlob"], old, context)
+    sealed = plain = b""
+    if not _ignores_blob(request):
+        sealed = _blob(request)
+        plain = _decrypt(call, source, sealed, old, context)
     context = _usable(target, after, "ReEncrypt", new)
     targets.dry(request)
     blob = _encrypt(call, target, plain, new, context)
@@ -156,7 +174,7 @@ def re_encrypt(tx: Reader, call: Call, request: Fields) -> Fields:
         "KeyId": target.arn,
         "SourceEncryptionAlgorithm": old,
         "DestinationEncryptionAlgorithm": new,
-        **_material(call, "SourceKeyMaterialId", source, request["CiphertextBlob"]),
+        **_material(call, "SourceKeyMaterialId", source, sealed),
         **_material(call, "DestinationKeyMaterialId", target, blob),
     }
 

@@ -46,16 +46,20 @@ def _home(call: Call, request: Fields) -> Home:
     return keys.parse(request["KeyId"], call.account, call.region).home
 
 
-@SERVICE.operation(
-    on=_arn,
-    keys=_facts,
-    home=_home,
-    unsupported=("GranteeServicePrincipal", "RetiringServicePrincipal"),
-)
+def _one(request: Fields, *members: str) -> str:
+    """The one of these members that is given, '' if none is; they exclude each other."""
+    given = [request[member] for member in members if request.get(member)]
+    if len(given) > 1:
+        raise ValidationException(f"Specify {' or '.join(members)}, not both.")
+    return given[0] if given else ""
+
+
+@SERVICE.operation(on=_arn, keys=_facts, home=_home)
 def create_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = _key(tx, call, request)
     keys.require_enabled(key)
-    if "GranteePrincipal" not in request:
+    grantee = _one(request, "GranteePrincipal", "GranteeServicePrincipal")
+    if not grantee:
         raise ValidationException("GranteePrincipal is required.")
     if not request.get("Operations"):
         raise ValidationException("Operations is required.")
@@ -64,14 +68,16 @@ def create_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
         id=call.entropy(32).hex(),
         key_id=key.id,
         created=call.now,
-        grantee=request["GranteePrincipal"],
+        grantee=grantee,
         issuer=call.account,
         operations=tuple(sorted(set(request["Operations"]))),
         name=request.get("Name", ""),
-        retiring=request.get("RetiringPrincipal", ""),
+        retiring=_one(request, "RetiringPrincipal", "RetiringServicePrincipal"),
         subset=constraints.get("EncryptionContextSubset"),
         equal=constraints.get("EncryptionContextEquals"),
         source_arn=constraints.get("SourceArn", ""),
+        service="GranteeServicePrincipal" in request,
+        retiring_service="RetiringServicePrincipal" in request,
     )
     targets.dry(request)
     if key.grants and not _allowed_by_policy(tx, call, key, request):
@@ -185,12 +191,13 @@ def _shown(grant: Grant, key_arn: str) -> Fields:
         "GrantId": grant.id,
         "Name": grant.name,
         "CreationDate": grant.created,
-        "GranteePrincipal": grant.grantee,
+        "GranteeServicePrincipal" if grant.service else "GranteePrincipal": grant.grantee,
         "IssuingAccount": f"arn:aws:iam::{grant.issuer}:root",
         "Operations": list(grant.operations),
     }
     if grant.retiring:
-        found["RetiringPrincipal"] = grant.retiring
+        member = "RetiringServicePrincipal" if grant.retiring_service else "RetiringPrincipal"
+        found[member] = grant.retiring
     constraints: Fields = {}
     if grant.subset:
         constraints["EncryptionContextSubset"] = dict(grant.subset)

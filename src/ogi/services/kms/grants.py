@@ -73,7 +73,16 @@ def check(key: Key, grant: Grant) -> None:
     if set(grant.operations) == {"CreateGrant"}:
         # AWS's answer in github.com/ansible/ansible/pull/31960
         raise ValidationException("Grants must not contain only the CreateGrant operation.")
-    for principal in (grant.grantee, grant.retiring):
+    if grant.service and not (grant.source_arn and grant.retiring):
+        raise ValidationException(
+            "A grant for a service principal needs the constraint SourceArn, and a"
+            " RetiringPrincipal or RetiringServicePrincipal."
+        )
+    for principal, is_service in (
+        (grant.grantee, grant.service), (grant.retiring, grant.retiring_service),
+    ):  # fmt: skip
+        if is_service:
+            continue
         arn = arns.parse(principal) if principal else None
         if principal and (arn is None or arn.service not in ("iam", "sts")):
             raise InvalidArnException(f"ARN does not refer to a valid principal: {principal}")
@@ -182,7 +191,7 @@ def _statements(grant: Grant) -> list[dict[str, Any]]:
         {
             "Sid": f"grant {grant.id}",
             "Effect": "Allow",
-            "Principal": {"AWS": grant.grantee},
+            "Principal": {"Service" if grant.service else "AWS": grant.grantee},
             "Action": [f"kms:{name}" for name in names],
             "Resource": "*",
             "Condition": {**source, **extra},

@@ -82,6 +82,9 @@ class Grant(msgspec.Struct, frozen=True):
     equal: dict[str, str] | None = None
     """The encryption context as it must be."""
     source_arn: str = ""
+    service: bool = False
+    """Whether the grantee is a service principal."""
+    retiring_service: bool = False
 
 
 class Granted(msgspec.Struct, frozen=True, array_like=True):
