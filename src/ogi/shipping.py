@@ -42,9 +42,18 @@ class LogLine(Protocol):
 class Shipper:
     """Ships lines to one stream, which is made if need be."""
 
-    def __init__(self, call: Call, group: str, stream: str, tasks: set[asyncio.Task[None]]) -> None:
-        """`call` acts as who may write there. `tasks` owns what runs in the background."""
+    def __init__(
+        self,
+        call: Call,
+        group: str,
+        stream: str,
+        tasks: set[asyncio.Task[None]],
+        bytes_max: int = BATCH_BYTES_MAX,
+    ) -> None:
+        """`call` acts as who may write there. `tasks` owns what runs in the background. bytes_max:
+        of one batch, which is one transaction: others wait for it."""
         self._call = call
+        self._bytes_max = bytes_max
         self._group, self._stream = group, stream
         self._tasks = tasks
         self._pending: deque[LogLine] = deque()
@@ -85,7 +94,7 @@ class Shipper:
 
     async def _send(self) -> None:
         while self._pending:
-            if not self._hurry.is_set():
+            if not self._hurry.is_set() and self._bytes < self._bytes_max:
                 try:
                     async with asyncio.timeout(LINGER_S):
                         await self._hurry.wait()
@@ -116,7 +125,7 @@ class Shipper:
             line = self._pending[0]
             text = line.text if line.text.endswith("\n") else line.text + "\n"
             more = len(text.encode()) + EVENT_OVERHEAD_BYTES
-            if events and size + more > BATCH_BYTES_MAX:
+            if events and size + more > self._bytes_max:
                 break
             self._pending.popleft()
             self._bytes -= len(line.text) + EVENT_OVERHEAD_BYTES

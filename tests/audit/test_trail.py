@@ -104,6 +104,37 @@ async def test_records_go_to_logs_and_leave_none_themselves(tmp_path: Path) -> N
     assert len(await written(made, tmp_path)) == 1
 
 
+async def test_many_records_go_to_logs_in_transactions_of_bounded_size(tmp_path: Path) -> None:
+    world, made = audited(tmp_path, audit_log_group="audit")
+    count, sizes = 300, []
+    put = world.ports.services["logs"].operation_named("PutLogEvents").function
+
+    def measured(tx: Any, call: Any, request: Any) -> Any:
+        sizes.append(sum(len(event["message"]) for event in request["logEvents"]))
+        return put(tx, call, request)
+
+    operations = world.ports.services["logs"].operations
+    before = operations["PutLogEvents"]
+    operations["PutLogEvents"] = replace(before, function=measured)
+    try:
+        for _ in range(count):
+            made.happened(world.caller(), "kms", "RotateKey", "arn:aws:kms:r:1:key/k")
+        await made.close()
+    finally:
+        operations["PutLogEvents"] = before
+    found: list[Any] = []
+    token: dict[str, str] = {}
+    while True:
+        page = await world.call("logs", "FilterLogEvents", logGroupName="audit", **token)
+        found += page["events"]
+        if not page.get("nextToken"):
+            break
+        token = {"nextToken": page["nextToken"]}
+    assert len(found) == count
+    assert len(sizes) > 1
+    assert max(sizes) <= trail.BATCH_BYTES_MAX
+
+
 async def test_each_account_and_region_has_a_stream_up_to_a_bound(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,9 @@ PENDING_BYTES_MAX = 16 * 1024 * 1024
 """Records in memory; what does not fit is dropped and counted in the log."""
 STRANGERS_PER_S_MAX = 20
 """Records a second of requests that prove nothing: a stranger must not push out what others did."""
+BATCH_BYTES_MAX = 64 * 1024
+"""Of records that go to Logs in one transaction: a few milliseconds in which nobody else is served.
+"""
 STREAMS_MAX = 64
 """Log streams, one per account and region; further ones share the first."""
 IDENTITIES_MAX = 1024
@@ -275,7 +278,9 @@ class Trail:
             ports=self._ports, account=settings.account, region=settings.region, principal=root,
             request_id=self._id(), now=self._clock.now(), seed=self._random(32),
         )  # fmt: skip
-        return Shipper(call, settings.audit_log_group, stream, self._shipping)
+        return Shipper(
+            call, settings.audit_log_group, stream, self._shipping, bytes_max=BATCH_BYTES_MAX
+        )
 
 
 def _wanted(settings: Settings, services: Mapping[str, Service]) -> frozenset[tuple[str, str]]:
