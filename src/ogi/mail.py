@@ -20,6 +20,7 @@ from ogi.settings import Settings
 SECURITIES = ("starttls", "tls", "none")
 PASSWORD_BYTES_MAX = 4096
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+")
+_BASE = re.compile(r"https?://[^\s?#]+")
 TLS_S = 3600
 """How long the authorities' certificates are kept in memory."""
 
@@ -55,6 +56,8 @@ class Mail:
 
 def check(settings: Settings) -> None:
     """Raise BadMailSettings if mails could not be sent, or a password would go in the clear."""
+    if settings.links and not _BASE.fullmatch(settings.links):
+        raise BadMailSettings("--links is the beginning of a URL, https://ogi.example.com.")
     if not settings.smtp_host:
         return
     if settings.smtp_security not in SECURITIES:
@@ -85,6 +88,7 @@ async def send(settings: Settings, mail: Mail) -> None:
                 sender=settings.smtp_from,
                 recipients=[mail.to],
                 hostname=settings.smtp_host,
+                local_hostname=_domain(settings),
                 port=settings.smtp_port,
                 username=settings.smtp_user or None,
                 password=_password(settings),
@@ -122,12 +126,17 @@ def _message(settings: Settings, mail: Mail) -> EmailMessage:
     message["To"] = mail.to
     message["Subject"] = _line(mail.subject)
     message["Date"] = format_datetime(datetime.fromtimestamp(mail.sent, UTC))
-    message["Message-ID"] = f"<{mail.id}@{settings.smtp_from.rpartition('@')[2]}>"
+    message["Message-ID"] = f"<{mail.id}@{_domain(settings)}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(mail.text)
     if mail.page:
         message.add_alternative(mail.page, subtype="html")
     return message
+
+
+def _domain(settings: Settings) -> str:
+    """As what we greet the server: to look our own name up may take long, and tell an inner one."""
+    return settings.smtp_from.rpartition("@")[2]
 
 
 def _line(text: str) -> str:

@@ -114,6 +114,16 @@ async def test_a_mailbox_is_served_after_its_confirmation_until_it_unsubscribes(
         assert back["Endpoint"] == ADDRESS and back["SubscriptionArn"].startswith(topic)
 
 
+async def test_links_lead_where_people_reach_ogi(sending: Sending) -> None:
+    async with serving() as mailbox:
+        sns = sending(mailbox, links="https://news.example.com/sns/")
+        topic, _ = await _subscribed(sns, mailbox)
+        await sns.publish(TopicArn=topic, Message="hello")
+        await sns.world.deliver()
+        link = _link(mailbox.texts()[0])
+        assert link.startswith("https://news.example.com/sns/?Action=Unsubscribe&")
+
+
 async def test_a_json_mailbox_gets_the_envelope(sending: Sending) -> None:
     async with serving() as mailbox:
         sns = sending(mailbox)
@@ -311,7 +321,8 @@ async def test_no_mail_goes_to_a_server_that_is_not_who_it_should_be(
 @pytest.mark.parametrize(
     "settings",
     [
-        {}, {"smtp_from": "nobody"}, {"smtp_from": "a@b.c", "smtp_user": "x"},
+        {}, {"smtp_from": "nobody"}, {"smtp_from": "a@b.c", "links": "ogi.example.com"},
+        {"smtp_from": "a@b.c", "smtp_user": "x"},
         {"smtp_from": "a@b.c", "smtp_password": "x"},
         {"smtp_from": "a@b.c", "smtp_security": "maybe"},
         {"smtp_from": "a@b.c", "smtp_security": "none", "smtp_user": "x", "smtp_password": "y"},
