@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ogi.access import advice
 from ogi.access.authorise import authorise, gather
-from ogi.access.evidence import VALUE_CHARS_MAX, Evidence
+from ogi.access.evidence import KEYS_MAX, VALUE_CHARS_MAX, Evidence
 from ogi.access.explanations import Explanation, explain
 from ogi.access.identities import ROLES, account_in
 from ogi.access.sessions import CannotAssume, role_session
@@ -272,6 +272,36 @@ def test_what_is_remembered_is_bounded(court: Court) -> None:
     assert len(traces.decided) == DECIDED_MAX
     traces.clear()
     assert not traces.refused and not traces.decided
+
+
+def test_what_a_client_makes_long_is_not_kept(court: Court) -> None:
+    many = {f"aws:RequestTag/{n}": "x" for n in range(100_000)}
+    evidence = refused(court, court.user(), context=many)
+    assert len(evidence.context) <= KEYS_MAX
+    evidence = refused(court, court.user(), context={"aws:RequestTag/" + "x" * 100_000: "x"})
+    assert not evidence.context
+
+    traces = court.world.ports.traces
+    traces.clear()
+    bob = court.user(statement("sqs:*"))
+    assert not court.allows(bob, "sns:Publish", "arn:aws:sns:eu-west-1:1:" + "x" * 10_000)
+    assert not traces.refused
+
+    service = Service("sqs", "sqs", AccessDenied)
+    asked = replace(court.world.caller(bob), demand=(None, {}))
+
+    def ask(context: Mapping[str, Any], resource: str = QUEUE) -> int:
+        traces.clear()
+        authorise(court.tx(), asked, service, ("sqs:TagQueue",), (resource,), context)
+        return len(traces.decided)
+
+    assert ask({"aws:RequestTag/a": "x", "aws:TagKeys": ["a"]}) == 1
+    assert ask(asked.context) == 1
+    assert ask(many) == 0
+    assert ask({"aws:RequestTag/a": "x" * 100_000}) == 0
+    assert ask({"aws:TagKeys": ["x" * 1000] * 60}) == 0
+    assert ask({"aws:TagKeys": ["x"] * 1000}) == 0
+    assert ask({}, QUEUE + "x" * 10_000) == 0
 
 
 def test_nothing_of_what_was_asked_is_kept(court: Court) -> None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ogi.access import grants, policy
 from ogi.access.context import Asked, tag_keys
-from ogi.access.evidence import Evidence, kept, stripped
+from ogi.access.evidence import Evidence, is_small, kept, stripped
 from ogi.access.judgements import Heard, is_closed, judge, named
 from ogi.access.policy import Rules
 from ogi.access.refusals import Decision, Refusal, sentence
@@ -46,14 +46,18 @@ def authorise(
                     decision = replace(decision, policy=found.denying(decision.kind))
                 refusal = service.denied(sentence(service, call, decision))
                 found = replace(found, message=refusal.message)
-                # At once, for the transaction of a refused request never commits.
-                call.ports.traces.refuse(found.name, found)
+                if len(resource) <= RESOURCE_CHARS_MAX:
+                    # At once, for the transaction of a refused request never commits.
+                    call.ports.traces.refuse(found.name, found)
                 raise refusal from Refusal(decision, found)
-    # What `ogi explain` judges again if somebody asks: references only, this is every request.
-    call.ports.traces.decided.append(
-        (call.request_id, call.trace, call.now, call.principal, call.account, call.region,
-         service, actions, resources, context)
-    )  # fmt: skip
+    # What `ogi explain` judges again if somebody asks: references only, this is every request. What
+    # a service of ours asks on the way is short; a client's may be as long as its body.
+    own = context is call.context or call.demand is None
+    if len(resources) == 1 and (own or is_small(context)) and len(resource) <= RESOURCE_CHARS_MAX:
+        call.ports.traces.decided.append(
+            (call.request_id, call.trace, call.now, call.principal, call.account, call.region,
+             service, actions, resources, context)
+        )  # fmt: skip
 
 
 def decide(

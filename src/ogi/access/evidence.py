@@ -8,6 +8,7 @@ and a refusal is explained by the policies as they were when it fell.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -22,6 +23,11 @@ VALUE_CHARS_MAX = 2048
 """Of one value of the context that is kept; what a client sends (a user agent) may be longer."""
 VALUES_MAX = 64
 """Of one key of the context that is kept."""
+KEYS_MAX = 128
+KEY_CHARS_MAX = 512
+"""Of what is kept: of a service's own keys there are about twenty, and fifty tags at most."""
+CONTEXT_CHARS_MAX = 32 * 1024
+"""Of a context that is kept as it is: above KMS's 8 KiB of encryption context and fifty tags."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,9 +136,26 @@ def stripped(call: Call) -> Call:
     return msgspec.structs.replace(call, demand=None, seed=b"", context={}, run=Run(b""))
 
 
+def is_small(context: Mapping[str, Any]) -> bool:
+    """Whether a context may be kept as it is: tags and the like are as long as a client likes."""
+    if len(context) > KEYS_MAX:
+        return False
+    left = CONTEXT_CHARS_MAX
+    for key, value in context.items():
+        left -= len(key)
+        if isinstance(value, str):
+            left -= len(value)
+        elif isinstance(value, list | tuple):
+            left -= sum(len(str(entry)) for entry in value[:VALUES_MAX])
+            if len(value) > VALUES_MAX:
+                return False
+    return left >= 0
+
+
 def kept(context: Mapping[str, Any]) -> dict[str, Any]:
-    """The context with values of bounded length."""
-    return {key: _short(value) for key, value in context.items()}
+    """The context with as many keys, and values as long, as are kept."""
+    few = islice(context.items(), KEYS_MAX)
+    return {key: _short(value) for key, value in few if len(key) <= KEY_CHARS_MAX}
 
 
 def _short(value: Any) -> Any:
