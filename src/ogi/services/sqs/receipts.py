@@ -57,13 +57,19 @@ def read(vault: Vault, arn: str, handle: str) -> Receipt:
     if len(raw) != _BYTES or raw[:3] != _VERSION:
         raise ReceiptHandleIsInvalid.of(handle)
     fields = raw[3:-_DIGEST_BYTES]
-    generations = range(vault.generation, -1, -1)
-    if not any(
-        hmac.compare_digest(raw[-_DIGEST_BYTES:], _digest(vault, arn, fields, generation))
-        for generation in generations
-    ):
+    if not _is_ours(vault, arn, fields, raw[-_DIGEST_BYTES:]):
         raise ReceiptHandleIsInvalid.of(handle)
     return Receipt(*_FIELDS.unpack(fields))
+
+
+def _is_ours(vault: Vault, arn: str, fields: bytes, digest: bytes) -> bool:
+    """Whether it was written under one of the vault's generations, most likely the newest."""
+    generation = vault.generation
+    while not hmac.compare_digest(digest, _digest(vault, arn, fields, generation)):
+        generation -= 1
+        if generation < 0:
+            return False
+    return True
 
 
 def _digest(vault: Vault, arn: str, fields: bytes, generation: int) -> bytes:
