@@ -29,10 +29,10 @@ class Authority:
             made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
         )
 
-    def pem(self, host: str) -> Path:
-        """A file with a server's certificate for this name, and its key."""
+    def pem(self, host: str, days: int = 30) -> Path:
+        """A server's certificate for this name, which ends in so many days, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = self._builder(host, key).add_extension(
+        made = self._builder(host, key, days).add_extension(
             x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False
         )
         path = self._folder / f"{host}.pem"
@@ -42,13 +42,15 @@ class Authority:
         )
         return path
 
-    def context(self, host: str) -> ssl.SSLContext:
+    def context(self, host: str, days: int = 30) -> ssl.SSLContext:
         """What a server with such a certificate serves with."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.pem(host))
+        context.load_cert_chain(self.pem(host, days))
         return context
 
-    def _builder(self, name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, name: str, key: ec.EllipticCurvePrivateKey, days: int = 30
+    ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
@@ -56,8 +58,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=30))
+            .not_valid_before(now - datetime.timedelta(days=3))
+            .not_valid_after(now + datetime.timedelta(days=days))
             # Python 3.13 and later verify strictly (RFC 5280): both ends of the chain are named.
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
             .add_extension(

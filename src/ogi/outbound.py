@@ -153,7 +153,8 @@ async def _connect(
         )
     except ssl.SSLCertVerificationError as error:
         if not thumbprints:
-            raise WrongCertificate("no trusted authority signed its certificate") from error
+            reason = error.verify_message
+            raise WrongCertificate(f"has a certificate that is not taken: {reason}") from error
     connected = await asyncio.open_connection(
         address, _port(parts), ssl=_unverified(), server_hostname=name
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -55,7 +56,10 @@ class Subscriber:
     async def subscribe(self, sns: Client, topic: str, **attributes: str) -> str:
         """The ARN of a subscription that it confirmed by the link in the message that it got."""
         await sns.subscribe(
-            TopicArn=topic, Protocol="http", Endpoint=self.url, Attributes=attributes
+            TopicArn=topic,
+            Protocol=self.url.partition(":")[0],
+            Endpoint=self.url,
+            Attributes=attributes,
         )
         await sns.world.deliver()
         return await self.visit(sns, "SubscriptionConfirmation")
@@ -73,10 +77,10 @@ class Subscriber:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Subscriber]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Subscriber]:
     made = Subscriber()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
+    made.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?a=b"
     async with server:
         yield made
         made.released.set()
