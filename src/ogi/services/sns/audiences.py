@@ -1,7 +1,9 @@
 """Audiences: who of a topic's subscribers gets a message, found without looking at all of them.
 
-A subscription whose filter asks for certain texts lies in a bucket for each of them; all others lie
-in one bucket that every message opens. A message opens the buckets of the texts that it has.
+A subscription whose filter asks for certain values (texts, numbers, true, false, null) lies in a
+bucket for each of them; all others lie in one bucket that every message opens. A message opens the
+buckets of the values that it has. Where a filter asks for several things at once, the subscription
+lies with the one for which fewest others had asked when it was made.
 Law: a subscription that is in several of them is served in the first.
 """
 
@@ -14,13 +16,15 @@ import msgspec
 from ogi.services.sns import filters, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.filters import Filter, Values
-from ogi.services.sns.subscriptions import EVERYBODY, ROUTES, Subscription, filter_of
+from ogi.services.sns.subscriptions import EVERYBODY, ROUTES, Subscription, filter_of, tokens_of
 from ogi.services.sns.topics import Topic
 from ogi.storage import Reader
 from ogi.storage.keys import text
 
 BUCKETS_MAX = 256
-"""A message with more texts than this looks at all subscriptions that ask for one."""
+"""A message with more values than this looks at all subscriptions that ask for one."""
+LOOKED_AT_MAX = 1_000
+"""Subscriptions whose filters are tested in one transaction, whether they match or not."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -45,18 +49,28 @@ class Audience:
         self._open = frozenset(self._buckets)
 
     def page(self, cursor: Cursor, limit: int) -> tuple[list[Subscription], Cursor | None]:
-        """Subscribers among the next `limit` that are looked at, and where to go on."""
+        """The next subscribers, at most `limit`, and where to go on."""
         found: list[Subscription] = []
-        after = cursor.after
+        looked_at, after = 0, cursor.after
         for bucket in self._buckets[bisect_left(self._buckets, cursor.bucket) :]:
             start = text(after) + b"\x00" if after and bucket == cursor.bucket else None
-            rows = ROUTES.scan(
-                self._tx, self._topic.control, self._topic.name, bucket, limit=limit, start=start
-            )
-            found += [row for _, row in rows if self._gets(row, bucket)]
-            if len(rows) == limit:
-                return found, Cursor(bucket, rows[-1][1].id)
-            limit -= len(rows)
+            while True:
+                rows = ROUTES.scan(
+                    self._tx, self._topic.control, self._topic.name, bucket, limit=limit,
+                    start=start,
+                )  # fmt: skip
+                for _, row in rows:
+                    if self._gets(row, bucket):
+                        found.append(row)
+                        if len(found) == limit:
+                            return found, Cursor(bucket, row.id)
+                if len(rows) < limit:
+                    break
+                looked_at += limit
+                last = rows[-1][1].id
+                if looked_at >= LOOKED_AT_MAX:
+                    return found, Cursor(bucket, last)
+                start = text(last) + b"\x00"
         return found, None
 
     def wants(self, subscription: Subscription) -> bool:
@@ -70,14 +84,13 @@ class Audience:
             return False  # A replay has brought it.
         if not subscription.filter_policy:
             return True
-        filter = filter_of(subscription)
-        if bucket != EVERYBODY and self._first(filter) != bucket:
+        if bucket != EVERYBODY and self._first(subscription) != bucket:
             return False
-        return self._matches(filter)
+        return self._matches(filter_of(subscription))
 
-    def _first(self, filter: Filter) -> str:
+    def _first(self, subscription: Subscription) -> str:
         """The first of the open buckets in which a subscription lies: tokens are sorted."""
-        return next(token for token in filter.tokens if token in self._open)
+        return next(token for token in tokens_of(subscription) if token in self._open)
 
     def _matches(self, filter: Filter) -> bool:
         values = self._values(filter.scope)
@@ -98,7 +111,7 @@ class Audience:
         return self._said[scope]
 
     def _opened(self) -> list[str]:
-        """The buckets of the message's texts, of the scopes in which anybody asks for any."""
+        """The buckets of the message's values, of the scopes in which anybody asks for any."""
         opened: list[str] = []
         asked = topics.counts(self._tx, self._topic)
         for scope, letter, count in (

@@ -28,10 +28,39 @@ class Equals:
     """The value is just this text."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = self.key = text
 
     def __call__(self, value: Any) -> bool:
         return bool(value == self.text)
+
+
+class EqualsNumber:
+    """The value is this number, with the digits that count."""
+
+    def __init__(self, number: float) -> None:
+        self._rounded = _rounded(number)
+        self.key = key_of(number)
+
+    def __call__(self, value: Any) -> bool:
+        return _is_number(value) and _rounded(value) == self._rounded
+
+
+class Is:
+    """The value is true, false or null."""
+
+    def __init__(self, constant: bool | None) -> None:
+        self._constant = constant
+        self.key = key_of(constant)
+
+    def __call__(self, value: Any) -> bool:
+        return value is self._constant
+
+
+def key_of(value: Any) -> Any:
+    """What all values have in common that are equal to this one, and no others; in JSON's types."""
+    if isinstance(value, str):
+        return value
+    return ["number", _rounded(value)] if _is_number(value) else [value]
 
 
 def exists(wanted: bool) -> Condition:
@@ -48,10 +77,9 @@ def read(raw: Any) -> Condition:
     if isinstance(raw, str):
         return Equals(raw)
     if raw is None or isinstance(raw, bool):
-        return lambda value: value is raw
+        return Is(raw)
     if _is_number(raw):
-        number = _rounded(raw)
-        return lambda value: _is_number(value) and _rounded(value) == number
+        return EqualsNumber(raw)
     if not isinstance(raw, dict):
         raise FilterError("Match value must be String, number, true, false, or null")
     if len(raw) != 1:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from ogi.services.sns.conditions import Condition, FilterError, exists, read
+from ogi.services.sns.conditions import Condition, FilterError, exists, key_of, read
 
 KEYS_MAX = 5
 COMBINATIONS_MAX = 150
 POLICY_BYTES_MAX = 256 * 1024
 COMPILED_MAX = 16_384
+COUNTED_MAX = 256
+"""Subscriptions that are counted to find the rarer of two sets of tokens."""
 ATTRIBUTES, BODY = "MessageAttributes", "MessageBody"
 
 _RESERVED = frozenset((
@@ -41,8 +43,18 @@ class Rule(msgspec.Struct, frozen=True):
     def holds(self, values: Values) -> bool:
         found = values.get(self.path)
         if found is None:
-            return any(c is _ABSENT for c in self.conditions)
-        return any(condition(value) for condition in self.conditions for value in found)
+            return _ABSENT in self.conditions
+        for condition in self.conditions:  # Plain loops: this is asked ten thousand times over.
+            for value in found:
+                if condition(value):
+                    return True
+        return False
+
+    @property
+    def keys(self) -> list[Any] | None:
+        """The keys of the values of which a message must have one here; None if others will do."""
+        keys = [getattr(condition, "key", None) for condition in self.conditions]
+        return None if None in keys else keys
 
     @property
     def texts(self) -> list[str] | None:
@@ -60,10 +72,19 @@ class Filter(msgspec.Struct, frozen=True):
     scope: str
     alternatives: tuple[tuple[Rule, ...], ...]
     tokens: tuple[str, ...]
-    """Every message that matches has one of these; none if no such set is known."""
+    """Every message that matches has one of these; none if no such set is known. Where
+    subscriptions lie that were made before there was a choice."""
+    choices: tuple[tuple[tuple[str, ...], ...], ...]
+    """Of each alternative the sets of tokens of which a message that matches has one of each."""
 
     def matches(self, values: Values) -> bool:
-        return any(all(rule.holds(values) for rule in rules) for rules in self.alternatives)
+        for rules in self.alternatives:
+            for rule in rules:
+                if not rule.holds(values):
+                    break
+            else:
+                return True
+        return False
 
 
 @lru_cache(maxsize=COMPILED_MAX)
@@ -85,23 +106,40 @@ def compile(policy: str, scope: str) -> Filter:
         raise FilterError("Filter policy is too complex") from None
     if sum(map(_combinations, alternatives)) > COMBINATIONS_MAX:
         raise FilterError("Filter policy is too complex")
-    return Filter(scope, alternatives, _tokens(scope, alternatives))
+    return Filter(scope, alternatives, _tokens(scope, alternatives), _choices(scope, alternatives))
 
 
-def token(scope: str, path: Path, text: str) -> str:
-    """A name of `text` standing at `path`, short whatever they are."""
-    raw = json.dumps((path, text)).encode("utf-8", "surrogatepass")
+def choose(filter: Filter, filling: Callable[[str, int], int]) -> tuple[str, ...]:
+    """Tokens of which every message that matches has one, the rarest; none if there are no such.
+
+    `filling(token, most)`: how many have chosen a token so far, up to `most`. A text that all
+    subscriptions ask for beside another one thus holds only the first few of them.
+    """
+    chosen: set[str] = set()
+    for options in filter.choices:
+        if not options:
+            return ()
+        best = options[0]
+        if len(options) > 1:
+            best = min(options, key=lambda tokens: (_filled(tokens, filling), len(tokens), tokens))
+        chosen.update(best)
+    return tuple(sorted(chosen))
+
+
+def _filled(tokens: tuple[str, ...], filling: Callable[[str, int], int]) -> int:
+    most = COUNTED_MAX // len(tokens) + 1
+    return sum(filling(token, most) for token in tokens)
+
+
+def token(scope: str, path: Path, key: Any) -> str:
+    """A name of a value's key standing at `path`, short whatever they are."""
+    raw = json.dumps((path, key)).encode("utf-8", "surrogatepass")
     return ("a" if scope == ATTRIBUTES else "b") + hashlib.sha256(raw).hexdigest()[:32]
 
 
 def tokens_of(scope: str, values: Values) -> set[str]:
     """The tokens of all that a message says."""
-    return {
-        token(scope, path, value)
-        for path, found in values.items()
-        for value in found
-        if isinstance(value, str)
-    }
+    return {token(scope, path, key_of(value)) for path, found in values.items() for value in found}
 
 
 # -- what messages say ----------------------------------------------------------------------------
@@ -214,3 +252,16 @@ def _tokens(scope: str, alternatives: tuple[tuple[Rule, ...], ...]) -> tuple[str
         _, rule, texts = min(exact, key=lambda one: (one[0], one[1].path))
         chosen |= {token(scope, rule.path, text) for text in texts}
     return tuple(sorted(chosen))
+
+
+def _choices(
+    scope: str, alternatives: tuple[tuple[Rule, ...], ...]
+) -> tuple[tuple[tuple[str, ...], ...], ...]:
+    return tuple(
+        tuple(
+            tuple(sorted({token(scope, rule.path, key) for key in keys}))
+            for rule in rules
+            if (keys := rule.keys) is not None
+        )
+        for rules in alternatives
+    )

@@ -44,6 +44,8 @@ class Subscription(msgspec.Struct, frozen=True):
     token: str = ""
     """What the endpoint must show to confirm."""
     token_until: float = 0.0
+    buckets: tuple[str, ...] | None = None
+    """Where a fan-out finds it (see audiences); None: at all tokens of its filter."""
     locked: bool = False
     """Only a signed request ends it (AuthenticateOnUnsubscribe)."""
     replay: Replay | None = None
@@ -114,8 +116,10 @@ def save(
     tx: Transaction, topic: Topic, made: Subscription, before: Subscription | None = None
 ) -> None:
     """Keep a subscription as it is now; `before`: as it was."""
-    _count(tx, topic, made, before)
     home, name = made.control, made.topic_name
+    before = before and TABLE.get(tx, home, name, before.id)
+    made = msgspec.structs.replace(made, buckets=_chosen(tx, made, before))
+    _count(tx, topic, made, before)
     TABLE.put(tx, made, home, name, made.id)
     if before is None:
         ENDPOINTS.put(tx, Pointer(made.id), home, name, made.protocol, made.endpoint)
@@ -128,6 +132,7 @@ def save(
 
 def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
     """Take a subscription from its topic."""
+    gone = TABLE.get(tx, gone.control, gone.topic_name, gone.id) or gone
     _count(tx, topic, None, gone)
     forget(tx, gone)
 
@@ -167,6 +172,28 @@ def _buckets(subscription: Subscription) -> tuple[str, ...]:
     """Where a fan-out finds it; nowhere, while it is replayed to."""
     if subscription.replay is not None and subscription.replay.held:
         return ()
+    return tokens_of(subscription) or (EVERYBODY,)
+
+
+def tokens_of(subscription: Subscription) -> tuple[str, ...]:
+    """The tokens in whose buckets it lies; none if it lies in everybody's."""
     if not subscription.filter_policy:
-        return (EVERYBODY,)
-    return filter_of(subscription).tokens or (EVERYBODY,)
+        return ()
+    if subscription.buckets is not None:
+        return subscription.buckets
+    return filter_of(subscription).tokens
+
+
+def _chosen(tx: Reader, made: Subscription, before: Subscription | None) -> tuple[str, ...] | None:
+    """The buckets of a filter are chosen once: when it becomes the subscription's."""
+    if not made.filter_policy:
+        return None
+    if before is not None and (made.filter_policy, made.filter_scope) == (
+        before.filter_policy, before.filter_scope,
+    ):  # fmt: skip
+        return before.buckets
+
+    def filling(token: str, most: int) -> int:
+        return len(ROUTES.scan(tx, made.control, made.topic_name, token, limit=most))
+
+    return filters.choose(filter_of(made), filling)
