@@ -84,6 +84,16 @@ def test_what_cannot_be_looked_at_has_a_code_of_its_own(tmp_path: Path) -> None:
     assert "E9001  The key of an encrypted topic" in lint("--rules", exits=0)
 
 
+def test_without_cfn_lint_it_says_what_is_missing() -> None:
+    code = (
+        "import sys; sys.modules['cfnlint'] = None; from ogi.cli import main; main(['lint', '-'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=TEMPLATE, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "pip install cfn-lint" in done.stderr) == (3, True), done.stderr
+
+
 def test_a_deployed_stack_is_looked_at_with_its_parameters(server: Server, name: str) -> None:
     mapping = """\
   Role:

@@ -57,7 +57,7 @@ def lint(
 
     The rules are cfn-lint's in form: templates suppress them as usual (Metadata: cfn-lint: config:
     ignore_checks: [W9013]), and `cfn-lint -a ogi.lint.rules template.yaml` runs them along with
-    cfn-lint's own. Needs the extra: pip install 'ogi[lint]'.
+    cfn-lint's own. Needs cfn-lint, which is left out for its size: pip install cfn-lint.
     """
     from ogi.lint.catalogue import ALL
 
@@ -95,7 +95,7 @@ def _engine() -> Any:
         if not (error.name or "").startswith("cfnlint"):
             raise
         raise Unchecked(
-            "ogi lint needs cfn-lint, which is an extra for its size: pip install 'ogi[lint]'"
+            "ogi lint needs cfn-lint, which is left out for its size: pip install cfn-lint"
         ) from error
     return engine
 

@@ -4,5 +4,5 @@ The template is deployed on paper (`paper`): every resource gets a name and an A
 refers to it is a plain value. Then Ogi's own evaluator is asked whether each hop would be allowed
 (`questions`), and numbers are compared (`timing`). Nothing is deployed and nobody is asked.
 cfn-lint is the engine (`rules`, `engine`): it finds lines, knows what is to be ignored, and can
-load these rules into a run of its own. It is an extra (`pip install 'ogi[lint]'`).
+load these rules into a run of its own. It is an extra.
 """
