@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ogi.access import credentials, sigv2, sigv4
+from ogi.entropy import uuid_of
 from ogi.http import Body, Request
-from ogi.service import Ports, Principal
+from ogi.service import Call, Ports, Principal
 from ogi.uses import Use
 
-__all__ = ["Claim", "Proved", "prove", "read"]
+__all__ = ["Claim", "Proved", "call", "prove", "read"]
 
 Claim = sigv4.Claim | sigv2.Claim
 
@@ -64,4 +65,22 @@ def _note(ports: Ports, claim: Claim, principal: Principal, now: float) -> None:
         return  # Neither its key nor itself is anything that IAM keeps.
     ports.uses.note(
         Use(claim.access_key, owner, owner_id, principal.account, claim.service, claim.region, now)
+    )
+
+
+def call(ports: Ports, request: Request, claim: Claim, proved: Proved, now: float) -> Call:
+    """The call of a signed request to one of Ogi's own pages."""
+    return Call(
+        ports=ports,
+        account=proved.principal.account,
+        region=claim.region,
+        principal=proved.principal,
+        request_id=uuid_of(ports.random(16)),
+        now=now,
+        seed=ports.random(32),
+        context={
+            **proved.context,
+            "aws:SourceIp": request.peer,
+            "aws:SecureTransport": "true" if request.secure else "false",
+        },
     )

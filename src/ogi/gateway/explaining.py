@@ -24,7 +24,6 @@ from ogi.access.identities import ROLES, USERS
 from ogi.access.judgements import RESOURCE
 from ogi.access.refusals import sentence
 from ogi.access.sessions import principal_of
-from ogi.entropy import uuid_of
 from ogi.errors import AccessDenied, AwsError
 from ogi.gateway.bodies import collect
 from ogi.http import Request
@@ -107,20 +106,7 @@ async def _caller(ports: Ports, request: Request) -> Call:
     request.body = proved.body
     if not isinstance(request.body, bytes):
         request.body = await collect(request.body, BODY_BYTES_MAX, Unclear)
-    call = Call(
-        ports=ports,
-        account=proved.principal.account,
-        region=claim.region,
-        principal=proved.principal,
-        request_id=uuid_of(ports.random(16)),
-        now=now,
-        seed=ports.random(32),
-        context={
-            **proved.context,
-            "aws:SourceIp": request.peer,
-            "aws:SecureTransport": "true" if request.secure else "false",
-        },
-    )
+    call = authenticate.call(ports, request, claim, proved, now)
     await ports.store.read(
         lambda tx: authorise(tx, call, SERVICE, ("ogi:Explain",), ("*",), call.context)
     )

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 
 from ogi.access import authenticate
-from ogi.entropy import uuid_of
 from ogi.errors import AwsError
 from ogi.http import Request, Response
 from ogi.service import Call, Ports
@@ -49,16 +48,7 @@ async def _caller(ports: Ports, request: Request) -> Call:
         raise AuthorizationErrorException("The outbox shows contents: sign the request.")
     # There is no body: what is signed is the empty one.
     proved = authenticate.prove(ports, claim, b"", now)
-    return Call(
-        ports=ports,
-        account=proved.principal.account,
-        region=claim.region,
-        principal=proved.principal,
-        request_id=uuid_of(ports.random(16)),
-        now=now,
-        seed=ports.random(32),
-        context={**proved.context, "aws:SourceIp": request.peer},
-    ).begin()
+    return authenticate.call(ports, request, claim, proved, now).begin()
 
 
 def _check(tx: Reader, call: Call, action: str) -> None:
