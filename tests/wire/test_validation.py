@@ -93,12 +93,12 @@ def _refused(service: str, request: Request) -> AwsError:
             "length greater than or equal to 1",
         ),
         (
+            # The name is looked at later, and in IAM's own words: test_iam_words.py.
             "iam",
             _query(Action="CreateRole", Version="2010-05-08", RoleName="a b"),
             "ValidationError",
-            "2 validation errors detected: Value null at 'assumeRolePolicyDocument' failed to "
-            "satisfy constraint: Member must not be null; Value 'a b' at 'roleName' failed to "
-            "satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]+",
+            "1 validation error detected: Value null at 'assumeRolePolicyDocument' failed to "
+            "satisfy constraint: Member must not be null",
         ),
         (
             "sts",

@@ -29,7 +29,18 @@ Check = Callable[[Any, str, list[str]], None]
 Judge = Callable[[Any], bool]
 
 
+class OwnWords(str):
+    """A sentence of the service's own, which stands by itself; `{}` in it is the member."""
+
+    __slots__ = ()
+
+
 def summary(errors: list[str]) -> str:
+    """The service's own check comes after those of the model, and tells of one thing."""
+    plain = [error for error in errors if not isinstance(error, OwnWords)]
+    if not plain:
+        return str(errors[0])
+    errors = plain
     plural = "" if len(errors) == 1 else "s"
     return f"{len(errors)} validation error{plural} detected: {'; '.join(errors[:ERRORS_MAX])}"
 
@@ -43,6 +54,7 @@ class Constraints:
     """Compiles the checks of one service's shapes."""
 
     def __init__(self, service: str, *, required_only: bool = False) -> None:
+        self._words = quirks.PATTERN_SENTENCES.get(service, {})
         self._unchecked = quirks.UNCHECKED_SHAPES.get(service, frozenset())
         self._required_only = required_only
         self._made: dict[str, Check | None] = {}
@@ -94,7 +106,9 @@ class Constraints:
             listed = ", ".join(definition.enum)
             rules.append((allowed.__contains__, f"Member must satisfy enum value set: [{listed}]"))
         if definition.pattern:
-            rules.append(_pattern(definition.pattern, definition.max))
+            judge, sentence = _pattern(definition.pattern, definition.max)
+            own = self._words.get(definition.pattern)
+            rules.append((judge, sentence if own is None else OwnWords(own)))
         numeric = shape.type in ("integer", "long", "float", "double")
         measure = "value" if numeric else "length"
         if definition.max is not None:
@@ -195,6 +209,8 @@ def _missing(path: str) -> str:
 
 
 def _sentence(value: Any, path: str, rule: str) -> str:
+    if isinstance(rule, OwnWords):
+        return OwnWords(rule.format(path.rpartition(".")[2]))
     said = "Value" if value is None else f"Value '{_java(value)}'"
     return f"{said} at '{path}' failed to satisfy constraint: {rule}"
 

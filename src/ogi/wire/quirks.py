@@ -159,6 +159,19 @@ UNCHECKED_SHAPES = {
     "lambda": frozenset({"Runtime"}),
 }
 
+PATTERN_SENTENCES = {
+    # Quoted by users: github.com/app-sre/qontract-reconcile/pull/2640 (names) and
+    # github.com/aws-cloudformation/cfn-lint/pull/782 (paths).
+    "iam": {
+        r"[\w+=,.@-]+": "The specified value for {} is invalid. It must contain only alphanumeric "
+        "characters and/or the following: +=,.@_-",
+        r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)": "The specified value for {} is invalid. It "
+        "must begin and end with / and contain only alphanumeric characters and/or / characters.",
+    },
+}
+"""What a service says of its own, and by itself, where a value does not match a pattern; `{}` is
+the member."""
+
 PATTERNS = {
     # Java takes `\w-_` for three members of a class, Python for a range that it refuses.
     r"[\w-_]*": r"[\w\-_]*",
