@@ -17,6 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.scenarios.conftest import REGION, Server, eventually, start
+from tests.scenarios.hop_ways import RIGHT, poller_polls
+from tests.scenarios.hops import ARRIVES, Way
 from tests.scenarios.stacks import ended
 
 ACCOUNT = "000000000000"
@@ -179,6 +181,31 @@ def test_the_services_on_the_way_leave_events_as_themselves(audited: Audited, na
     contexts = [e["requestParameters"]["encryptionContext"] for e in used]
     assert {"aws:sns:topicArn": topic} in contexts
     assert {"aws:sqs:arn": queue} in contexts
+
+
+def test_a_poller_works_as_the_function_s_role_and_invokes_as_lambda(
+    audited: Audited, name: str
+) -> None:
+    assert poller_polls(Way(audited.server, name), RIGHT) == ARRIVES
+    queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+    def on_queue(event: Event) -> bool:
+        return any(one["ARN"] == queue for one in event.get("resources", ()))
+
+    for event_name in ("ReceiveMessage", "DeleteMessageBatch"):
+        *_, event = audited.where(
+            lambda event, of=event_name: event["eventName"] == of and on_queue(event)
+        )
+        identity = event["userIdentity"]
+        assert identity["type"] == "AssumedRole"
+        assert identity["sessionContext"]["sessionIssuer"]["userName"] == name
+        assert identity["invokedBy"] == event["sourceIPAddress"] == "lambda.amazonaws.com"
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+    *_, invoked = audited.events("Invoke", functionName=function)
+    assert invoked["userIdentity"] == {
+        "type": "AWSService", "invokedBy": "lambda.amazonaws.com",
+    }  # fmt: skip
+    assert invoked["eventCategory"] == "Data"
 
 
 def test_a_stack_s_resources_are_made_by_cloudformation(audited: Audited, name: str) -> None:

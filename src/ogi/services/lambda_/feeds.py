@@ -14,6 +14,7 @@ import logging
 from collections.abc import Sequence
 
 from ogi.errors import AwsError
+from ogi.recording import record
 from ogi.sandbox import Outcome
 from ogi.service import Call, Fields, Ports
 from ogi.services.lambda_ import batches, mappings, roles, runs
@@ -244,10 +245,16 @@ class Feed:
         while True:
             found = await call.read(lambda tx: runs.find(tx, mapping.target))
             try:
-                return await runs.of(self._ports).run(
+                outcome = await runs.of(self._ports).run(
                     call, found, batch.payload, request_id=request_id, message_ids=batch.ids,
                     traces=traces,
                 )  # fmt: skip
+                # "All Lambda functions are executed using the Lambda Invoke API", also by event
+                # source mappings: AWS's blog on management, "Gain Visibility into the Execution of
+                # Your AWS Lambda functions with AWS CloudTrail".
+                invoke = self._ports.services["lambda"].operation_named("Invoke")
+                record(call, invoke, {"FunctionName": found.function.arn}, {}, None)
+                return outcome
             except TooManyRequestsException:
                 self._shrink()
             if visible is None:
