@@ -161,6 +161,8 @@ async def test_what_a_stranger_sends_is_not_kept(gate: Gate, attack: str) -> Non
     answer = await gate.ask(ATTACKS[attack]())
     assert 400 <= answer.status <= 501
     assert not hoarded()
+    kept = [text for text in _texts(gate.ports.traces, depth=9) if len(text) > KEPT_MAX]
+    assert not kept, "a refusal is kept to be explained, but not at any length"
 
 
 def test_the_search_finds_what_is_kept() -> None:
