@@ -84,6 +84,29 @@ def test_what_cannot_be_looked_at_has_a_code_of_its_own(tmp_path: Path) -> None:
     assert "E9001  The key of an encrypted topic" in lint("--rules", exits=0)
 
 
+def test_reports_for_ci_count_what_was_found() -> None:
+    pytest.importorskip("junit_xml", reason="cfn-lint's extra `junit` is not installed")
+    wrong = TEMPLATE.replace("sqs:SendMessage", "sqs:GetQueueUrl") + SUBSCRIPTION
+    assert 'failures="1"' in lint(
+        "-", "--format", "junit", "--ignore", "W9018", exits=2, text=wrong
+    )
+    assert 'failures="1"' in lint("-", "--format", "junit", exits=2, text="Resources: [")
+    assert 'failures="0"' in lint("-", "--format", "junit", "--ignore", "W9018", exits=0,
+                                  text=TEMPLATE)  # fmt: skip
+    pytest.importorskip("sarif_om", reason="cfn-lint's extra `sarif` is not installed")
+    report = json.loads(lint("-", "--format", "sarif", exits=2, text=wrong))
+    assert [one["ruleId"] for one in report["runs"][0]["results"]] == ["E9004", "W9018"]
+
+
+def test_a_format_that_needs_more_says_so() -> None:
+    code = "import sys; sys.modules['junit_xml'] = None; from ogi.cli import main;"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code} main(['lint', '-', '--format', 'junit'])"],
+        input=TEMPLATE, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "pip install 'cfn-lint[junit]'" in done.stderr) == (3, True)
+
+
 def test_without_cfn_lint_it_says_what_is_missing() -> None:
     code = (
         "import sys; sys.modules['cfnlint'] = None; from ogi.cli import main; main(['lint', '-'])"

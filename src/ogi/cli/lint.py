@@ -208,9 +208,14 @@ def _formatted(form: str, found: list[Any], name: str) -> str:
     from ogi.lint.rules import as_collection
 
     matches = [replace(one, filename=name, rulematch_obj=None) for one in found]
-    config = ConfigMixIn([])
+    # All rules were looked at, and what cfn-lint itself says of a template that it cannot read.
+    rules = as_collection()
+    for one in found:
+        if one.rule.id not in rules:
+            rules[one.rule.id] = one.rule
+    rules.used_rules.update(rules.items())
     try:
-        text = getattr(formatters, makers[form])().print_matches(matches, as_collection(), config)
+        text = getattr(formatters, makers[form])().print_matches(matches, rules, ConfigMixIn([]))
     except ImportError as error:
         raise Unchecked(f"--format {form} needs pip install 'cfn-lint[{form}]'") from error
     return str(text or "")
