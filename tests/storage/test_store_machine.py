@@ -38,6 +38,7 @@ def run(steps: list[Any], tx: Any) -> list[Any]:
             tx.delete(what)
         elif kind == "get":
             seen.append(tx.get(what))
+            seen.append(tx.get_many([what, PREFIX + b"a", PREFIX + b"none"]))
         else:
             seen.append(tx.scan(what[0], what[1], what[2], rest))
     return seen
@@ -51,6 +52,9 @@ class Model:
 
     def get(self, key: bytes) -> bytes | None:
         return self.entries.get(key)
+
+    def get_many(self, keys: list[bytes]) -> list[bytes | None]:
+        return [self.entries.get(key) for key in keys]
 
     def set(self, key: bytes, value: bytes) -> None:
         self.entries[key] = value
@@ -132,7 +136,9 @@ async def _compare(engine: str, folder: Path, waves: list[list[Any]]) -> None:
 def _both(tx: Any) -> Any:
     up = tx.scan(PREFIX, PREFIX + b"\xff", 99)
     down = tx.scan(PREFIX, PREFIX + b"\xff", 99, True)
-    return up, down, [tx.get(k) for k, _ in up]
+    names = [k for k, _ in up]
+    assert tx.get_many(names) == [tx.get(k) for k in names]
+    return up, down, [tx.get(k) for k in names]
 
 
 class _Planned(Exception):

@@ -8,7 +8,7 @@ be run again, so it has no effect but on its transaction.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
@@ -42,6 +42,10 @@ class StrayWrite(Exception):
 
 class Reader(Protocol):
     def get(self, key: bytes) -> bytes | None: ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """As `get` of each, but what has to be fetched is fetched together."""
+        ...
 
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False

@@ -10,7 +10,7 @@ hides it, so a reader needs no snapshot: it sees the same before and after the f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ogi.storage import Reader
 from ogi.storage.order import Changes, Entries, Order
@@ -87,6 +87,25 @@ class Layers:
             return old[key]
         return self.tree.get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return self._get_many((self.latest, self.old), keys)
+
+    def _get_many(
+        self, layers: tuple[Changes, Changes], keys: Sequence[bytes]
+    ) -> list[bytes | None]:
+        found: Changes = {}
+        missing: list[bytes] = []
+        for key in keys:
+            for layer in layers:
+                if key in layer:
+                    found[key] = layer[key]
+                    break
+            else:
+                missing.append(key)
+        if missing:
+            found.update(zip(missing, self.tree.get_many(missing), strict=True))
+        return [found[key] for key in keys]
+
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
@@ -107,6 +126,9 @@ class Layers:
         if key in old:
             return old[key]
         return self.tree.get(key)
+
+    def durable_get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return self._get_many((self.durable, self.old), keys)
 
     def durable_scan(
         self, in_flight: Changes, begin: bytes, end: bytes, limit: int, reverse: bool

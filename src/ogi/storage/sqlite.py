@@ -13,7 +13,7 @@ import fcntl
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -67,6 +67,9 @@ class _Durable:
 
     def get(self, key: bytes) -> bytes | None:
         return self._layers.durable_get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return self._layers.durable_get_many(keys)
 
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +48,12 @@ _GET = (
     "SELECT CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large) END"
     " FROM kv WHERE k = ?"
 )
+_GET_MANY = (
+    "SELECT k, CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large)"
+    " END FROM kv WHERE k IN ({})"
+)
+_MANY_MAX = 16
+"""Keys fetched by one statement."""
 _SCAN = (
     "SELECT k, CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large)"
     " END FROM kv WHERE k >= ? AND k < ? ORDER BY k {} LIMIT ?"
@@ -93,6 +99,13 @@ class Tree:
             cache.clear()
         cache[key] = value
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        if len(keys) > _MANY_MAX:
+            return [self.get(key) for key in keys]
+        rows = self._cursor.execute(_of_rows(_GET_MANY, "?", len(keys)), keys).fetchall()
+        found: Changes = dict(rows)
+        return [found.get(key) for key in keys]
 
     def scan(self, begin: bytes, end: bytes, limit: int, reverse: bool = False) -> Entries:
         statement = _SCAN_DOWN if reverse else _SCAN_UP

@@ -24,6 +24,12 @@ class Writes:
         changes = self.changes
         return changes[key] if key in changes else self._below.get(key)
 
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        changes = self.changes
+        if changes.keys().isdisjoint(keys):
+            return self._below.get_many(keys)
+        return [self.get(key) for key in keys]
+
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False
     ) -> list[tuple[bytes, bytes]]:
@@ -69,6 +75,9 @@ class Snapshot:
     def get(self, key: bytes) -> bytes | None:
         value: bytes | None = self._map.get(key)
         return value
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self._map.get(key) for key in keys]
 
     def scan(
         self, begin: bytes, end: bytes, limit: int, reverse: bool = False

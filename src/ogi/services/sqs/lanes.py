@@ -167,27 +167,21 @@ def ready(tx: Transaction, ledger: Ledger, limit: int) -> list[Ready]:
 
 
 def fetch_records(tx: Reader, ledger: Ledger, page: list[Ready]) -> None:
-    """Read the records of messages together where they lie side by side: one scan for ten."""
+    """Read the records of messages together."""
     if len(page) < 2:
         return
-    (_, first, begin), (_, last, end) = page[0], page[-1]
-    if last - first != len(page) - 1:
-        return
     prefix = ledger.layout.records
-    rows = tx.scan(
-        prefix + pair(begin.sent_ms, first), prefix + pair(end.sent_ms, last) + b"\x00", len(page)
-    )
-    ledger.fetched = {number_of(key, len(key) - 8): raw for key, raw in rows}
+    raws = tx.get_many([prefix + pair(state.sent_ms, number) for _, number, state in page])
+    ledger.fetched = {number: raw for (_, number, _), raw in zip(page, raws, strict=True) if raw}
 
 
 def fetch_flights(tx: Reader, ledger: Ledger, batch: list[Receipt]) -> None:
-    """Read the states of a batch of receipts together, which lie side by side as a rule."""
-    keys = [pair(receipt.due_ms, receipt.number) for receipt in batch]
-    if len(keys) < 2 or len({receipt.due_ms for receipt in batch}) > 1:
+    """Read the states of a batch of receipts together."""
+    if len(batch) < 2:
         return
     prefix = ledger.layout.flight
-    rows = tx.scan(prefix + min(keys), prefix + max(keys) + b"\x00", 2 * len(keys))
-    ledger.fetched = {number_of(key, len(key) - 8): raw for key, raw in rows}
+    raws = tx.get_many([prefix + pair(receipt.due_ms, receipt.number) for receipt in batch])
+    ledger.fetched = {one.number: raw for one, raw in zip(batch, raws, strict=True) if raw}
 
 
 def find(tx: Reader, ledger: Ledger, receipt: Receipt) -> Place | None:
