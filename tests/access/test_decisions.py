@@ -312,6 +312,25 @@ def test_a_deputy_acts_only_for_whom_the_resource_trusts(court: Court) -> None:
     assert not court.allows(s3, context={"aws:SourceArn": TOPIC})
 
 
+def test_what_a_service_was_allowed_once_holds_for_that_alone(court: Court) -> None:
+    """Decisions of steady policies are remembered: by who asks, for what, and for whom."""
+    source = {"aws:SourceArn": TOPIC, "aws:SourceAccount": ACCOUNT}
+    court.policies[QUEUE] = on({"Service": "sns.amazonaws.com"}, **DEPUTY)
+    for _ in range(2):
+        assert court.allows(SNS, context=source)
+        assert not court.allows(SNS, context={**source, "aws:SourceArn": TOPIC + "2"})
+        assert not court.allows(service_principal("s3.amazonaws.com"), context=source)
+    court.policies[QUEUE] = on({"Service": "s3.amazonaws.com"}, **DEPUTY)
+    assert not court.allows(SNS, context=source)
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    court.policies[QUEUE] = document(
+        statement("*", Principal={"Service": "sns.amazonaws.com"}),
+        statement("*", effect="Deny", Principal="*", Condition=insecure),
+    )
+    for secure, allowed in (("true", True), ("false", False), ("true", True)):
+        assert court.allows(SNS, context={**source, "aws:SecureTransport": secure}) is allowed
+
+
 def test_a_deputy_of_another_account_is_refused(court: Court) -> None:
     condition = {"Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
     court.policies[QUEUE] = on({"Service": "sns.amazonaws.com"}, **condition)

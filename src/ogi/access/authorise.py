@@ -25,6 +25,8 @@ RESOURCES_MAX = 16_384
 """Resources whose account is kept, taken out of the ARN."""
 RESOURCE_CHARS_MAX = 2048
 """Of those that are kept: anybody may ask for a resource of any name."""
+SETTLED_MAX = 1_024
+"""Sources that a policy remembers to allow a service's action."""
 _NOBODY = Rules(())
 
 
@@ -70,9 +72,17 @@ def decide(
 ) -> Decision | None:
     """None if the request is allowed, else why it is not."""
     principal = call.principal
+    rules = _resource_rules(tx, service, resource)
+    settled: tuple[str, ...] | None = None
+    if principal.kind == "service" and rules is not None and not is_closed(resource):
+        # A fan-out asks the same of each queue with each message.
+        speaking = rules.on(action)
+        if speaking.steady:
+            settled = _source(call, resource, context)
+            if settled in speaking.settled:
+                return None
     held = grants.of(tx, principal)
     owner = _owner(tx, call, service, resource)
-    rules = _resource_rules(tx, service, resource)
     at_home = owner == principal.account
     closed = rules is not None and is_closed(resource)
     identity = held.identity.on(action)
@@ -95,8 +105,24 @@ def decide(
     )
     verdict = judge(asked, heard, action, resource, closed)
     if verdict is None:
+        if settled is not None:
+            if len(speaking.settled) >= SETTLED_MAX:
+                speaking.settled.clear()
+            speaking.settled.add(settled)
         return None
     return Decision(action, resource, owner, verdict.kind, verdict.explicit)
+
+
+def _source(call: Call, resource: str, context: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """All that a steady policy can ask of a service's request; None where that is more."""
+    arn, account = context.get("aws:SourceArn"), context.get("aws:SourceAccount")
+    if not isinstance(arn, str) or not isinstance(account, str) or not _names_account(resource):
+        return None
+    return (call.principal.arn, call.account, call.region, resource, arn, account)
+
+
+def _names_account(resource: str) -> bool:
+    return len(resource) <= RESOURCE_CHARS_MAX and bool(_account_in(resource))
 
 
 def _owner(tx: Reader, call: Call, service: Service, resource: str) -> str:

@@ -44,7 +44,10 @@ class BadCondition(ValueError):
 class Condition:
     """One operator on one key."""
 
-    __slots__ = ("if_exists", "key", "name", "negated", "operator", "quantifier", "test", "values")
+    __slots__ = (
+        "if_exists", "is_literal", "key", "name", "negated", "operator", "quantifier", "test",
+        "values",
+    )  # fmt: skip
 
     def __init__(self, operator: str, key: str, values: Sequence[str], variables: bool) -> None:
         self.operator = operator
@@ -66,6 +69,8 @@ class Condition:
             raise BadCondition(f"Invalid Condition type : {operator}.")
         make, self.negated = found
         self.test: Test | None = None if make is None else make(self.values, variables)
+        self.is_literal = not any("${" in value for value in self.values)
+        """No value asks for another key of the request."""
 
     def holds(self, context: Context) -> bool:
         values = context.values(self.key)

@@ -23,6 +23,9 @@ COMPILED_MAX = 4096
 ACTIONS_MAX = 1024
 """Actions whose statements a policy remembers; requests name no more, simulations may."""
 
+SOURCES = ("aws:sourcearn", "aws:sourceaccount")
+"""The keys that say for which resource, and whose, a service acts."""
+
 VERSIONS = ("2008-10-17", "2012-10-17")
 _POLICY_KEYS = frozenset({"Version", "Id", "Statement"})
 _STATEMENT_KEYS = frozenset(
@@ -90,6 +93,13 @@ class Statement:
         return True
 
     @property
+    def is_steady(self) -> bool:
+        """Conditions ask only for the source of a service's request, patterns for no variable."""
+        return all(c.key in SOURCES and c.is_literal for c in self.conditions) and all(
+            pattern.match is not None for pattern in self._patterns
+        )
+
+    @property
     def name(self) -> str:
         return self.sid if self.sid else f"statement {self.index + 1}"
 
@@ -132,7 +142,7 @@ class Policy:
 class Found:
     """What a set of statements says about one action."""
 
-    __slots__ = ("allows", "always", "denies", "empty")
+    __slots__ = ("allows", "always", "denies", "empty", "settled", "steady")
 
     def __init__(self, denies: tuple[Statement, ...], allows: tuple[Statement, ...]) -> None:
         self.denies = denies
@@ -140,6 +150,10 @@ class Found:
         self.empty = not denies and not allows
         self.always = not denies and any(statement.unconditional for statement in allows)
         """Allowed whatever the resource and the context are (principals left aside)."""
+        self.steady = all(statement.is_steady for statement in (*denies, *allows))
+        """What they say depends on nothing of a request but who asks for what, and its source."""
+        self.settled: set[tuple[str, ...]] = set()
+        """Where that was found to be allowed, for `authorise`; of steady ones only."""
 
     @classmethod
     def of(cls, statements: Sequence[Statement], action: str) -> Found:
