@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+SEED_BYTES = 32
+"""What more is derived from; what a seed has beyond is given out as it is."""
 ENTROPY_BLOCK_BYTES = 136
 """What SHAKE256 yields at once."""
 
@@ -17,7 +19,7 @@ class Run:
     def __init__(self, seed: bytes) -> None:
         self.seed = seed
         self.notes: list[tuple[str, str, dict[str, Any]]] = []
-        self._block = b""
+        self._block = seed[SEED_BYTES:]
         self._blocks = 0
 
     def entropy(self, size: int) -> bytes:
@@ -28,7 +30,7 @@ class Run:
                 # An empty seed would give everybody the same bytes: keys that all can guess.
                 raise RuntimeError("a call that has not begun has no entropy")
             self._blocks += 1
-            drawn = hashlib.shake_256(self.seed + self._blocks.to_bytes(8, "big"))
+            drawn = hashlib.shake_256(self.seed[:SEED_BYTES] + self._blocks.to_bytes(8, "big"))
             block = drawn.digest(max(size, ENTROPY_BLOCK_BYTES))
         self._block = block[size:]
         return block[:size]

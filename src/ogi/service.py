@@ -97,7 +97,7 @@ class Call(msgspec.Struct, frozen=True):
     now: float
     """Seconds since the epoch, read once at the edge."""
     seed: bytes
-    """32 random bytes, from which all that the call draws is derived."""
+    """32 random bytes or more, from which all that the call draws is derived."""
     trace: str = ""
     """The id that joins what follows from one request; `Root` of X-Ray's header."""
     context: Mapping[str, Any] = {}

@@ -28,6 +28,10 @@ BODY_BYTES_MAX = 72 * 1024 * 1024
 log = logging.getLogger("ogi.requests")
 
 
+SEED_BYTES = 32 + 64
+"""Of a request: most operations draw no more than 64 bytes, which need not be derived then."""
+
+
 class RequestEntityTooLargeException(AwsError):
     """Request must be smaller than 72 MiB"""
 
@@ -264,7 +268,7 @@ class Exchange:
             principal=proved.principal,
             request_id=self.id,
             now=now,
-            seed=ports.random(32),
+            seed=ports.random(SEED_BYTES),
             trace=_trace(traced, now),
             context=context,
         )
