@@ -1,4 +1,4 @@
-"""Publishes to a topic with ten queues, until every copy lies in its queue.
+"""Publishes to topics with 1, 10, 100 and 1,000 queues, until every copy lies in its queue.
 
 Run: python -m benches.fanout [--endpoint URL --key K --secret S --region R] [--quick]
 """
@@ -10,54 +10,66 @@ import json
 import time
 from collections.abc import AsyncIterator
 from statistics import median
-from typing import Any
 
 from benches.load import connect
 from benches.places import Effort, Place, Row, Unable, cost, main, name, text
 
-QUEUES = 10
+GOALS = {1: 5_000, 10: 15_000, 100: 25_000, 1_000: 25_000}
+"""Copies a second, by the number of queues."""
+QUEUES_OF_QUICK_MAX = 100
+COPIES = 2
+"""Copies that are delivered in a run, per message of the effort."""
 CONNECTIONS = 16
-GOAL = 12_000
 DELIVERED_S_MAX = 120.0
 
 
 async def measure(place: Place, effort: Effort) -> AsyncIterator[Row]:
-    rates, cpu_s = [], 0.0
-    publishes = effort.messages // 5
-    for _ in range(effort.runs):
-        topic, urls = _topic(place)
+    for queues, goal in GOALS.items():
+        if effort.runs == 1 and queues > QUEUES_OF_QUICK_MAX:
+            continue
+        topic, urls = await topic_with(place, queues)
         await _warm(place, topic, urls)
+        publishes = max(1, effort.messages * COPIES // max(queues, 4))
         request = place.sns("Publish", TopicArn=topic, Message=text(1024))
-        before, began = place.cpu_s(), time.perf_counter()
-        await place.once([request] * publishes, CONNECTIONS)
-        await _delivered(place, urls, publishes + 1)
-        cpu_s += place.cpu_s() - before
-        rates.append(publishes * QUEUES / (time.perf_counter() - began))
-    remark = cost(cpu_s, publishes * QUEUES * effort.runs)
-    promise = f"publish until in {QUEUES} queues"
-    yield Row(promise, median(rates), "copies/s", GOAL, remark=remark)
+        rates, cpu_s = [], 0.0
+        for run in range(1, effort.runs + 1):
+            before, began = place.cpu_s(), time.perf_counter()
+            await place.once([request] * publishes, CONNECTIONS)
+            await _delivered(place, urls, publishes * run + 1)
+            cpu_s += place.cpu_s() - before
+            rates.append(publishes * queues / (time.perf_counter() - began))
+        remark = cost(cpu_s, publishes * queues * effort.runs)
+        promise = f"publish until in {queues:,} queue{'s' if queues > 1 else ''}"
+        yield Row(promise, median(rates), "copies/s", goal, remark=remark)
 
 
-def _topic(place: Place) -> tuple[str, list[str]]:
-    sns = place.client("sns")
-    topic: str = sns.create_topic(Name=name())["TopicArn"]
-    urls = []
-    for _ in range(QUEUES):
-        url = place.queue()
-        arn = place.arn(url)
-        policy: dict[str, Any] = {
-            "Version": "2012-10-17",
-            "Statement": {
-                "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
-                "Action": "sqs:SendMessage", "Resource": arn,
-                "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-            },
+async def topic_with(place: Place, queues: int, raw: bool = False) -> tuple[str, list[str]]:
+    """(topic, the queues' URLs): a topic to which so many new queues are subscribed."""
+    topic: str = place.client("sns").create_topic(Name=name())["TopicArn"]
+    urls = [place.queue()]
+    arns = [place.arn(urls[0])]
+    for n in range(1, queues):
+        arns.append(f"{arns[0]}-{n}")
+        urls.append(f"{urls[0]}-{n}")
+    requests = [place.sqs("CreateQueue", QueueName=url.rsplit("/", 1)[1]) for url in urls[1:]]
+    await place.once(requests, CONNECTIONS)
+    requests = []
+    for url, arn in zip(urls, arns, strict=True):
+        statement = {
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage", "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
         }  # fmt: skip
-        place.client("sqs").set_queue_attributes(
-            QueueUrl=url, Attributes={"Policy": json.dumps(policy)}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        requests.append(
+            place.sqs("SetQueueAttributes", QueueUrl=url, Attributes={"Policy": policy})
         )
-        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        urls.append(url)
+        of_raw = {"Attributes.entry.1.key": "RawMessageDelivery",
+                  "Attributes.entry.1.value": "true"} if raw else {}  # fmt: skip
+        requests.append(
+            place.sns("Subscribe", TopicArn=topic, Protocol="sqs", Endpoint=arn, **of_raw)
+        )
+    await place.once(requests, CONNECTIONS)
     return topic, urls
 
 

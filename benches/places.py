@@ -283,6 +283,7 @@ def ogi(port: int, folder: Path) -> list[str]:
     return [
         sys.executable, "-m", "ogi", "serve", "--port", str(port), "--data", str(folder / "data"),
         "--credentials", "test:test", "--region", "us-east-1",
+        "--sns-quotas", "filters-per-topic=10000,filters=100000",
     ]  # fmt: skip
 
 

@@ -203,6 +203,29 @@ async def test_more_matches_than_a_page_all_get_one_copy(sns: Client) -> None:
         assert await sns.texts(f"q{n}") == ["hello"]
 
 
+@pytest.mark.parametrize("exact", [True, False])
+async def test_many_with_filters_do_not_make_the_few_that_match_wait(
+    sns: Client, exact: bool
+) -> None:
+    """Also where they cannot be looked up, so that some are tested later."""
+    topic = await sns.topic()
+    for n in range(100):
+        wanted = f"{n:03}" if exact else {"prefix": f"{n:03}"}
+        await sns.subscribed(topic, f"q{n}", FilterPolicy={"to": [wanted]})
+    await sns.subscribed(topic, "all")
+    for n in (7, 99):
+        to = {"to": _attribute("String", f"{n:03}")}
+        await sns.publish(TopicArn=topic, Message=str(n), MessageAttributes=to)
+    if exact:  # They have it when the publish is answered.
+        url = "https://sqs.eu-west-1.amazonaws.com/111122223333/q7"
+        got = await sns.world.call("sqs", "ReceiveMessage", QueueUrl=url, VisibilityTimeout=0)
+        assert len(got["Messages"]) == 1
+    assert [await sns.texts(f"q{n}") for n in (7, 99)] == [["7"], ["99"]]
+    assert sorted(await sns.texts("all")) == ["7", "99"]
+    for n in (0, 50, 98):
+        assert await sns.texts(f"q{n}") == []
+
+
 async def test_a_refused_policy_says_why(sns: Client) -> None:
     topic = await sns.topic()
     with pytest.raises(AwsError) as refused:

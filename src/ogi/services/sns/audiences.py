@@ -48,8 +48,10 @@ class Audience:
         self._buckets = [EVERYBODY, *self._opened()]
         self._open = frozenset(self._buckets)
 
-    def page(self, cursor: Cursor, limit: int) -> tuple[list[Subscription], Cursor | None]:
-        """The next subscribers, at most `limit`, and where to go on."""
+    def page(
+        self, cursor: Cursor, limit: int, look: int = LOOKED_AT_MAX
+    ) -> tuple[list[Subscription], Cursor | None]:
+        """The next subscribers, at most `limit`, and where to go on; `look`: so many are tested."""
         found: list[Subscription] = []
         looked_at, after = 0, cursor.after
         for bucket in self._buckets[bisect_left(self._buckets, cursor.bucket) :]:
@@ -68,7 +70,7 @@ class Audience:
                     break
                 looked_at += limit
                 last = rows[-1][1].id
-                if looked_at >= LOOKED_AT_MAX:
+                if looked_at >= look:
                     return found, Cursor(bucket, last)
                 start = text(last) + b"\x00"
         return found, None

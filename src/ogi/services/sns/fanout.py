@@ -24,12 +24,15 @@ PAGE = 50
 
 
 def begin(tx: Transaction, call: Call, topic: Topic, content: Content) -> None:
-    """Hand a message over at once where the subscribers are few, else owe it to them all."""
+    """Hand a message over at once where the subscribers are few, else owe it to them all.
+
+    Those with a filter do not count: most of them get nothing, and whoever does is soon found.
+    """
     sealed = contents.seal(tx, call, topic, content)
     counts = topics.counts(tx, topic)
     cursor: Cursor | None = audiences.START
-    if counts.confirmed + counts.pending <= AT_ONCE_MAX:
-        cursor, _ = serve(tx, call, topic, content, sealed)
+    if counts.confirmed + counts.pending - counts.filters <= AT_ONCE_MAX:
+        cursor, _ = serve(tx, call, topic, content, sealed, audiences.START, AT_ONCE_MAX, PAGE)
     if cursor is not None:
         _owe(tx, call, topic, sealed, cursor)
 
@@ -77,9 +80,10 @@ def serve(
     sealed: bytes,
     cursor: Cursor = audiences.START,
     limit: int = PAGE,
+    look: int = audiences.LOOKED_AT_MAX,
 ) -> tuple[Cursor | None, int]:
     """Hand copies over to a page of subscribers: (where to go on or None, how many there were)."""
-    page, cursor_after = Audience(tx, topic, content).page(cursor, limit)
+    page, cursor_after = Audience(tx, topic, content).page(cursor, limit, look)
     envelopes = Envelopes(tx, call, topic, content)
     sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
     for subscription in page:
