@@ -10,7 +10,6 @@ import re
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -84,7 +83,7 @@ async def send(settings: Settings, mail: Mail) -> None:
     try:
         async with asyncio.timeout(settings.smtp_s_max):
             await aiosmtplib.send(
-                _message(settings, mail),
+                message(settings, mail),
                 sender=settings.smtp_from,
                 recipients=[mail.to],
                 hostname=settings.smtp_host,
@@ -115,23 +114,39 @@ def _said(code: int, message: str) -> str:
     return f"The mail server answered {code} {message}"
 
 
-def _message(settings: Settings, mail: Mail) -> EmailMessage:
-    from email import policy
-    from email.headerregistry import Address
-    from email.utils import format_datetime
+def message(settings: Settings, mail: Mail) -> bytes:
+    """The mail as it is handed to the server: ASCII, in lines that any server passes on.
 
-    # 7bit: what is more than ASCII is encoded, so that any server may pass it on.
-    message = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
-    message["From"] = Address(_line(mail.sender), addr_spec=settings.smtp_from)
-    message["To"] = mail.to
-    message["Subject"] = _line(mail.subject)
-    message["Date"] = format_datetime(datetime.fromtimestamp(mail.sent, UTC))
-    message["Message-ID"] = f"<{mail.id}@{_domain(settings)}>"
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text)
+    The library lays out the body. Of the headers it loses spaces beside what is not ASCII, so they
+    are encoded whole (RFC 2047).
+    """
+    from email import policy
+    from email.message import EmailMessage
+    from email.utils import format_datetime, quote
+
+    name = line(mail.sender)
+    shown = f'"{quote(name)}"' if name.isascii() else _encoded("From", name)
+    headers = {
+        "From": f"{shown} <{settings.smtp_from}>",
+        "To": mail.to,
+        "Subject": _encoded("Subject", line(mail.subject)),
+        "Date": format_datetime(datetime.fromtimestamp(mail.sent, UTC)),
+        "Message-ID": f"<{mail.id}@{_domain(settings)}>",
+        "Auto-Submitted": "auto-generated",
+    }
+    body = EmailMessage(policy.SMTP.clone(cte_type="7bit"))
+    body.set_content(mail.text)
     if mail.page:
-        message.add_alternative(mail.page, subtype="html")
-    return message
+        body.add_alternative(mail.page, subtype="html")
+    head = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+    return head.encode("ascii") + body.as_bytes()
+
+
+def _encoded(name: str, text: str) -> str:
+    """A header's text: as it is if it is ASCII, else in encoded words."""
+    from email.header import Header
+
+    return Header(text, header_name=name).encode(linesep="\r\n")
 
 
 def _domain(settings: Settings) -> str:
@@ -139,7 +154,7 @@ def _domain(settings: Settings) -> str:
     return settings.smtp_from.rpartition("@")[2]
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
     """A header's text: what would end its line, or hide in it, becomes a space."""
     return "".join(c if c.isprintable() else " " for c in text)
 

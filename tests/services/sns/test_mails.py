@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ogi import mail
 from ogi.errors import AwsError
@@ -150,6 +154,30 @@ async def test_headers_hold_whatever_a_publisher_writes(sending: Sending) -> Non
         assert got["From"].addresses[0].addr_spec == "no-reply@ogi.test"
 
 
+@given(
+    text=st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
+    subject=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100),
+    sender=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=100),
+)
+def test_any_text_arrives_as_it_was_written(text: str, subject: str, sender: str) -> None:
+    settings = Settings(smtp_host="mail.test", smtp_from="no-reply@ogi.test")
+    raw = mail.message(settings, mail.Mail("jane@example.com", sender, subject, text, "1", 0.0))
+    assert raw.isascii() and max(map(len, raw.split(b"\r\n"))) <= 998
+    got = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(got, EmailMessage)
+    assert set(got.keys()) == {
+        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Type",
+        "Content-Transfer-Encoding", "MIME-Version",
+    }  # fmt: skip
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert text_of(got).rstrip("\n") == lines.rstrip("\n")
+    assert " ".join(str(got["Subject"]).split()) == " ".join(mail.line(subject).split())
+    (address,) = got["From"].addresses
+    assert address.addr_spec == "no-reply@ogi.test"
+    # The parser puts a space between the encoded words of a long name, which others do not.
+    assert "".join(address.display_name.split()) == "".join(mail.line(sender).split())
+
+
 @pytest.mark.parametrize(
     "address",
     ["", "jane", "jane@", "@example.com", "a@b.c;d@e.f", "Jane <jane@example.com>", "a b@c.d",
@@ -261,6 +289,26 @@ async def test_what_waits_for_a_mailbox_is_ciphertext(sending: Sending) -> None:
         await sns.world.deliver()
         rows = await sns.world.store.read(lambda tx: tx.scan(b"\x00", b"\xff", 1_000))
         assert not any(b"classified" in value for _, value in rows)
+
+
+async def test_a_mail_that_waits_needs_the_topics_key_still(sending: Sending) -> None:
+    async with serving() as mailbox:
+        sns = sending(mailbox)
+        topic, _ = await _subscribed(sns, mailbox)
+        key = (await sns.world.call("kms", "CreateKey"))["KeyMetadata"]["KeyId"]
+        await sns.set_topic_attributes(
+            TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=key
+        )
+        mailbox.answers = ["250 OK", "451 Later", "250 OK"]
+        await sns.publish(TopicArn=topic, Message="in time")
+        await sns.world.deliver()
+        await sns.publish(TopicArn=topic, Message="too late")
+        await sns.world.deliver()
+        await sns.world.call("kms", "DisableKey", KeyId=key)
+        sns.world.clock.advance(10)
+        await sns.world.deliver()
+        assert [text.partition("\n")[0] for text in mailbox.texts()] == ["in time"]
+        assert sns.hops("sns.unreadable")
 
 
 # -- how safely -----------------------------------------------------------------------------------
