@@ -32,6 +32,9 @@ INLINE_BYTES_MAX = 1024
 """Larger values go to the table `large`."""
 CACHED_MAX = 100_000
 """Control records kept in memory; the cache is emptied when it is full."""
+SCANS_MAX = 1_024
+SCANNED_MAX = 128
+"""Scans of control records kept in memory, and entries of each."""
 CHECKPOINT_PAGES = 8_192
 """SQLite's own log is copied into the database at about this length (32 MiB)."""
 CACHE_KIB = 32 * 1024
@@ -85,6 +88,8 @@ class Tree:
             self._opened = opened.pop_all()
         self._cursor = self._reader.cursor()
         self._cache: dict[bytes, bytes | None] = {}
+        self._scans: dict[tuple[bytes, bytes, int, bool], Entries] = {}
+        """What scans of control records found: a topic's subscribers, with each message."""
         found = self._writer.execute("SELECT max(id) FROM large").fetchone()[0]
         self._large_last = int(found or 0)
 
@@ -108,6 +113,19 @@ class Tree:
         return [found.get(key) for key in keys]
 
     def scan(self, begin: bytes, end: bytes, limit: int, reverse: bool = False) -> Entries:
+        if not begin.startswith(b"control"):
+            return self._rows(begin, end, limit, reverse)
+        asked = (begin, end, limit, reverse)
+        found = self._scans.get(asked)
+        if found is None:
+            found = self._rows(*asked)
+            if len(self._scans) >= SCANS_MAX:
+                self._scans.clear()
+            if len(found) <= SCANNED_MAX:
+                self._scans[asked] = found
+        return found
+
+    def _rows(self, begin: bytes, end: bytes, limit: int, reverse: bool) -> Entries:
         statement = _SCAN_DOWN if reverse else _SCAN_UP
         found: Entries = self._cursor.execute(statement, (begin, end, limit)).fetchall()
         return found
@@ -118,7 +136,9 @@ class Tree:
 
     def remember(self, records: Changes) -> None:
         """Control records that a fold changed: what memory holds of them is their old value."""
-        self._cache.update(records)
+        if records:
+            self._cache.update(records)
+            self._scans.clear()
 
     def close(self) -> None:
         self._opened.close()
@@ -174,6 +194,7 @@ class Tree:
     def forget(self) -> None:
         """Drop what memory holds."""
         self._cache.clear()
+        self._scans.clear()
 
 
 def _sorted(changes: Changes) -> list[bytes]:

@@ -67,7 +67,9 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 def _sent(sent: Sent) -> Fields:
     content = sent.content
-    result: Fields = {"MessageId": sent.message_id, "MD5OfMessageBody": content.md5}
+    result: Fields = {"MessageId": sent.message_id}
+    if content.md5:
+        result["MD5OfMessageBody"] = content.md5
     if content.md5_of_attributes:
         result["MD5OfMessageAttributes"] = content.md5_of_attributes
     if content.md5_of_system_attributes:
@@ -148,7 +150,7 @@ def _received(one: Received, request: Fields) -> Fields:
     result: Fields = {
         "MessageId": one.message_id,
         "ReceiptHandle": one.handle,
-        "MD5OfBody": content.md5,
+        "MD5OfBody": contents.digest_of(content),
         "Body": content.body,
     }
     system = _system_names(request)

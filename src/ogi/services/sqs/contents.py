@@ -33,6 +33,7 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 
     body: str
     md5: str
+    """Of the body; '' if it was made by no client who would compare it: see `digest_of`."""
     attributes: dict[str, dict[str, Any]] | None = None
     md5_of_attributes: str = ""
     trace_header: str = ""
@@ -45,14 +46,17 @@ encode = _encoder.encode
 decode = _decoder.decode
 
 
-def read(entry: Mapping[str, Any], bytes_max: int) -> Content:
-    """The content of a send request or batch entry; refuses what AWS refuses."""
+def read(entry: Mapping[str, Any], bytes_max: int, *, digested: bool = True) -> Content:
+    """The content of a send request or batch entry; refuses what AWS refuses.
+
+    digested: the sender hears the body's MD5. A service that hands over a copy does not.
+    """
     body: str = entry["MessageBody"]
     if not body:
         raise MissingParameter.of("MessageBody")
     raw = _checked(body)
     size = len(raw)
-    md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest() if digested else ""
     attributes: dict[str, dict[str, Any]] = entry.get("MessageAttributes") or {}
     system: dict[str, dict[str, Any]] = entry.get("MessageSystemAttributes") or {}
     if attributes:
@@ -72,6 +76,11 @@ def read(entry: Mapping[str, Any], bytes_max: int) -> Content:
         _trace_header(system),
         md5_of_attributes(system) if system else "",
     )
+
+
+def digest_of(content: Content) -> str:
+    """The body's MD5."""
+    return content.md5 or hashlib.md5(content.body.encode(), usedforsecurity=False).hexdigest()
 
 
 def size_of(entry: Mapping[str, Any]) -> int:

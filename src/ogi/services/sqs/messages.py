@@ -61,7 +61,9 @@ def milliseconds(call: Call) -> int:
 def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) -> Sent:
     """One request's or batch entry's message."""
     queue, now_ms = ledger.queue, milliseconds(call)
-    content = contents.read(entry, queue.attributes.message_bytes_max)
+    content = contents.read(
+        entry, queue.attributes.message_bytes_max, digested=call.principal.kind != "service"
+    )
     delay_s = _delay_s(ledger, entry)
     group, deduplication = "", ""
     if queue.attributes.fifo:
