@@ -92,7 +92,9 @@ class Ogi:
         """Open the data, listen, and begin to work. Raises StartError, DataFolderError."""
         _check(settings)
         settings = dataclasses.replace(settings, data=_folder(settings))
-        store = storage.open("sqlite", settings.data)
+        # On one processor alone, the scribe's process would only take turns with the loop.
+        engine = "sqlite-process" if (os.cpu_count() or 1) > 1 else "sqlite"
+        store = storage.open(engine, settings.data)
         server = Server(_starting, settings)
         tunnels: Tunnels | None = None
 

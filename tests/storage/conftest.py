@@ -12,7 +12,7 @@ from ogi.storage.memory import MemoryStore
 from tests.simulation.faulty import FaultyStore
 
 
-@pytest.fixture(params=["memory", "memory-rerun", "late", "sqlite"])
+@pytest.fixture(params=["memory", "memory-rerun", "late", "sqlite", "sqlite-process"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     store: Store
     if request.param == "memory-rerun":

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ogi.storage import Home
-from ogi.storage.journal import Journal, JournalDamaged, pack
+from ogi.storage.journal import Journal, JournalDamaged, encode, pack
 from ogi.storage.sqlite import DataFolderError, SqliteStore
 
 HOME = Home("home")
@@ -30,7 +30,7 @@ def written(folder: Path, count: int, first: int = 1) -> Journal:
     journal = Journal(folder)
     journal.number = first - 1
     for number in range(first, first + count):
-        journal.append({key(number): b"x" * number, key(0): None})
+        journal.append(encode({key(number): b"x" * number, key(0): None}))
     return journal
 
 
@@ -49,7 +49,7 @@ def test_what_the_tree_holds_is_not_replayed(tmp_path: Path) -> None:
 def test_both_files_are_read_in_order(tmp_path: Path) -> None:
     journal = written(tmp_path, 2)
     journal.turn()
-    journal.append({key(3): b""})
+    journal.append(encode({key(3): b""}))
     journal.close()
     assert [next(iter(changes)) for changes in replayed(tmp_path)] == [key(1), key(2), key(3)]
 
@@ -57,9 +57,9 @@ def test_both_files_are_read_in_order(tmp_path: Path) -> None:
 def test_records_of_an_earlier_turn_are_not_taken_for_new_ones(tmp_path: Path) -> None:
     journal = written(tmp_path, 3)
     journal.turn()
-    journal.append({key(4): b""})
+    journal.append(encode({key(4): b""}))
     journal.turn()
-    journal.append({key(5): b""})
+    journal.append(encode({key(5): b""}))
     journal.close()
     assert [next(iter(changes)) for changes in replayed(tmp_path, applied=4)] == [key(5)]
 
@@ -87,7 +87,7 @@ def test_a_damaged_record_before_others_is_said(tmp_path: Path) -> None:
 def test_a_file_that_is_missing_in_the_midst_is_said(tmp_path: Path) -> None:
     journal = written(tmp_path, 2)
     journal.turn()
-    journal.append({key(3): b""})
+    journal.append(encode({key(3): b""}))
     journal.close()
     (tmp_path / "journal.0").unlink()
     with pytest.raises(JournalDamaged):

@@ -7,16 +7,22 @@ be run again, so it has no effect but on its transaction.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NewType, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeVar
 
 import msgspec
 
+if TYPE_CHECKING:
+    import asyncio
+
 T = TypeVar("T")
+
+Changes = dict[bytes, bytes | None]
+"""A write-set: key -> value, or None where the key was deleted."""
+Entries = list[tuple[bytes, bytes]]
 
 Done = Callable[[Any, BaseException | None], None]
 """Called once, on the event loop, with the result or the failure."""
@@ -145,11 +151,12 @@ class BlobStore(Protocol):
 
 
 def open(engine: str, folder: Path) -> Store:
-    """The store of an engine: `sqlite` (durable, in `folder`) or `memory` (tests)."""
-    if engine == "sqlite":
+    """The store of an engine: `sqlite` (durable, in `folder`; `sqlite-process`: written by a
+    process of its own) or `memory` (tests)."""
+    if engine in ("sqlite", "sqlite-process"):
         from ogi.storage.sqlite import SqliteStore
 
-        return SqliteStore(folder)
+        return SqliteStore(folder, process=engine == "sqlite-process")
     if engine == "memory":
         from ogi.storage.memory import MemoryStore
 

@@ -22,14 +22,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from ogi.storage.order import Changes
+from ogi.storage import Changes
 
 MAGIC = b"OGIj"
 _HEADER = struct.Struct(">4sQII")
 """Magic, number, bytes of the payload, CRC-32 of number, length and payload."""
 _SUMMED = struct.Struct(">QI")
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[bytes, bytes | None]).decode
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(dict[bytes, bytes | None]).decode
+"""A write-set as bytes, and back."""
 
 
 class JournalDamaged(Exception):
@@ -43,8 +44,29 @@ class Found(NamedTuple):
     payload: bytes
 
 
+class Turned(NamedTuple):
+    """A file that nobody writes until it has been folded."""
+
+    file: int
+    size: int
+    number: int
+    """Of its last record."""
+
+    def merged(self) -> Changes:
+        """The effect of all its records."""
+        changes: Changes = {}
+        raw, at = os.pread(self.file, self.size, 0), 0
+        while at < self.size:
+            found = _parse(raw, at)
+            if found is None:
+                raise JournalDamaged(f"a record before {self.number} cannot be read back")
+            changes.update(decode(found.payload))
+            at += _HEADER.size + len(found.payload)
+        return changes
+
+
 class Journal:
-    """Both files. `append` is called on the thread that commits, `turn` while it does nothing."""
+    """Both files, as one writer has them."""
 
     def __init__(self, folder: Path) -> None:
         self._paths = [folder / "journal.0", folder / "journal.1"]
@@ -61,19 +83,21 @@ class Journal:
         self.number = 0
         """Of the last record."""
 
-    def append(self, changes: Changes) -> int:
-        """Put the group's changes on disk; the bytes that were written."""
+    def append(self, payload: bytes) -> int:
+        """Put an encoded write-set on disk; the bytes that were written."""
         number = self.number + 1
-        record = pack(number, _encode(changes))
+        record = pack(number, payload)
         _write(self._files[self._current], record, self._at)
         self._at += len(record)
         self.number = number
         return len(record)
 
-    def turn(self) -> None:
-        """Go on in the other file, whose records are all in the tree."""
+    def turn(self) -> Turned:
+        """Go on in the other file, whose records are all in the tree; what this one holds."""
+        turned = Turned(self._files[self._current], self._at, self.number)
         self._current = 1 - self._current
         self._at = 0
+        return turned
 
     def replay(self, applied: int) -> Iterator[Changes]:
         """The write-sets that follow number `applied`, in order; then go on behind them.
@@ -92,7 +116,7 @@ class Journal:
                         f"the journal goes from record {self.number} to {found.number}"
                     )
                 self.number = found.number
-                yield _decode(found.payload)
+                yield decode(found.payload)
         self._current = self._at = 0
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ogi.storage import Reader
-from ogi.storage.order import Changes, Entries, Order
+from ogi.storage import Changes, Entries, Reader
+from ogi.storage.order import Order
 
 EXTRA_ROWS = 4
 """Entries asked of a lower layer beyond the limit, since some may be overridden."""

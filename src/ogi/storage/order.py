@@ -12,9 +12,7 @@ from collections.abc import Iterable
 
 from sortedcontainers import SortedDict
 
-Changes = dict[bytes, bytes | None]
-"""A write-set: key -> value, or None where the key was deleted."""
-Entries = list[tuple[bytes, bytes]]
+from ogi.storage import Changes, Entries
 
 BUCKET_BYTES = 10
 """A bucket is a home, NUL, and the nine bytes behind it: about a table."""

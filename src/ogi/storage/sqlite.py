@@ -1,9 +1,9 @@
 """The embedded durable engine: a journal, layers in memory, and a tree in SQLite.
 
 Bodies run on the event loop, one after the other; what they write joins the group that is filling.
-A thread writes the group before it to the journal: one write and one sync for all that arrived.
-What a body did is answered when its group is on disk. Now and then another thread folds what has
-piled up into the tree, where what came and went meanwhile is never seen.
+A writer puts the group before it into the journal: one write and one sync for all that arrived.
+What a body did is answered when its group is on disk. Now and then what has piled up is folded into
+the tree, where what came and went meanwhile is never seen.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ import asyncio
 import fcntl
 import logging
 import os
-import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from ogi.storage import Bell, Done, Home, Reader, Transaction
+from ogi.storage import Bell, Changes, Done, Home, Reader, Transaction
 from ogi.storage.bells import Bells
-from ogi.storage.journal import Journal, JournalDamaged
 from ogi.storage.layers import Layers
-from ogi.storage.order import Changes
+from ogi.storage.processes import ProcessWriter
+from ogi.storage.scribe import TREE
 from ogi.storage.tree import FORMAT, DataFolderError, Tree
+from ogi.storage.writers import ThreadWriter, Writer
 from ogi.storage.writes import Writes
 
 __all__ = ["FORMAT", "DataFolderError", "SqliteStore"]
@@ -40,6 +39,8 @@ FOLD_BYTES = 16 * 1024 * 1024
 """Bytes in the journal that begin a fold."""
 FOLD_S = 2.0
 """After the first change a fold begins at the latest, so that little is left when all is quiet."""
+LOCK_S = 1.0
+"""How long a folder's lock is waited for."""
 AHEAD_BYTES_MAX = 4 * FOLD_BYTES
 """Bytes in the journal, while a fold runs, that make commits wait for its end."""
 
@@ -81,17 +82,17 @@ class _Durable:
 class SqliteStore:
     """One data folder. All methods are called on one event loop."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, process: bool = False) -> None:
+        """process: a process of its own writes, not threads of this one."""
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder)
-        with ExitStack() as opened:
-            opened.callback(os.close, self._lock)
-            self._tree = Tree(folder / "ogi.db")
-            opened.callback(self._tree.close)
-            self._journal = Journal(folder)
-            opened.callback(self._journal.close)
-            _recover(folder, self._journal, self._tree)
-            self._opened = opened.pop_all()
+        self._writer: Writer
+        try:
+            self._writer = ProcessWriter(folder, self._lock) if process else ThreadWriter(folder)
+            self._tree = Tree(folder / TREE)
+        except BaseException:
+            os.close(self._lock)
+            raise
         self._loop = asyncio.get_running_loop()
         self._bells = Bells()
         self._layers = Layers(self._tree)
@@ -107,8 +108,6 @@ class SqliteStore:
         """Written since the last fold began."""
         self._closed = False
         self._failure: BaseException | None = None
-        self._committer = _Worker("ogi-commit")
-        self._folder = _Worker("ogi-fold")
 
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
         """Run atomically; return when durable.
@@ -196,9 +195,8 @@ class SqliteStore:
     async def reset(self) -> None:
         await self._settle()
         self._layers.clear()
-        await self._folder.do(lambda: self._tree.empty(self._journal.number))
+        await self._writer.empty()
         self._tree.forget()
-        self._journal.turn()
         self._journal_bytes = 0
 
     async def close(self) -> None:
@@ -208,13 +206,11 @@ class SqliteStore:
         self._closed = True
         if self._fold_timer is not None:
             self._fold_timer.cancel()
-        if self._failure is None and self._layers.durable:
-            await self._folder.do(
-                lambda: self._tree.fold(self._layers.durable, self._journal.number)
-            )
-        self._committer.end()
-        self._folder.end()
-        self._opened.close()
+        try:
+            await self._writer.close(fold=self._failure is None and bool(self._layers.durable))
+        finally:
+            self._tree.close()
+            os.close(self._lock)
 
     async def _settle(self) -> None:
         """Wait until nothing is on its way to the journal or the tree."""
@@ -246,16 +242,7 @@ class SqliteStore:
         if not changes:
             self._landed(0, None)
             return
-        self._committer.order(lambda: self._commit(changes))
-
-    def _commit(self, changes: Changes) -> None:
-        """On the commit thread."""
-        written, failure = 0, None
-        try:
-            written = self._journal.append(changes)
-        except BaseException as error:
-            failure = error
-        _tell(self._loop, self._landed, written, failure)
+        self._writer.append(changes, self._landed)
 
     def _landed(self, written: int, failure: BaseException | None) -> None:
         """On the loop: the flying group is on disk (or failed, and with it all that came after)."""
@@ -320,21 +307,9 @@ class SqliteStore:
             self._fold_timer.cancel()
             self._fold_timer = None
         self._folding = True
-        changes = self._layers.freeze(self._filling.changes)
-        applied = self._journal.number
-        self._journal.turn()
+        self._layers.freeze(self._filling.changes)
         self._journal_bytes = 0
-        self._folder.order(lambda: self._bring(changes, applied))
-
-    def _bring(self, changes: Changes, applied: int) -> None:
-        """On the fold thread."""
-        controls: Changes = {}
-        failure = None
-        try:
-            controls = self._tree.fold(changes, applied)
-        except BaseException as error:
-            failure = error
-        _tell(self._loop, self._folded, controls, failure)
+        self._writer.fold(self._folded)
 
     def _folded(self, controls: Changes, failure: BaseException | None) -> None:
         self._folding = False
@@ -349,70 +324,20 @@ class SqliteStore:
         self._stir()
 
 
-class _Worker:
-    """A thread that does what is ordered, one after the other. An executor, with its futures and
-    locks, costs 6 % more CPU per request."""
-
-    def __init__(self, name: str) -> None:
-        self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self.order = self._orders.put
-        self._thread = threading.Thread(target=self._obey, name=name, daemon=True)
-        self._thread.start()
-
-    async def do(self, work: Callable[[], object]) -> None:
-        """Order it and wait; raises what it raises."""
-        done: Future[None] = Future()
-
-        def act() -> None:
-            try:
-                work()
-            except BaseException as error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-        self.order(act)
-        await asyncio.wrap_future(done)
-
-    def end(self) -> None:
-        self.order(None)
-        self._thread.join()
-
-    def _obey(self) -> None:
-        while (order := self._orders.get()) is not None:
-            order()
-
-
-def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *values: object) -> None:
-    try:
-        loop.call_soon_threadsafe(callback, *values)
-    except RuntimeError:
-        return  # The loop was closed without `close`: the process is ending.
-
-
-def _recover(folder: Path, journal: Journal, tree: Tree) -> None:
-    """Bring into the tree what the journal holds beyond it: the server was killed."""
-    changes: Changes = {}
-    try:
-        for one in journal.replay(tree.applied):
-            changes.update(one)
-    except JournalDamaged as damage:
-        raise DataFolderError(
-            f"{folder} is damaged: {damage}. Acknowledged changes would be lost; restore the folder"
-            " from a backup."
-        ) from None
-    if changes:
-        tree.fold(changes, journal.number)
-
-
 def _lock(folder: Path) -> int:
-    """Hold the folder against a second server; the lock goes with the process."""
+    """Hold the folder against a second server; the lock goes with the process, and its scribe."""
     fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise DataFolderError(
-            f"{folder} is in use by another Ogi. Stop that one, or name another folder with --data."
-        ) from None
-    return fd
+    until = time.monotonic() + LOCK_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() < until:
+                time.sleep(0.005)  # The scribe of a server that was killed ends in a moment.
+                continue
+            os.close(fd)
+            raise DataFolderError(
+                f"{folder} is in use by another Ogi. Stop that one, or name another folder with"
+                " --data."
+            ) from None
+        return fd

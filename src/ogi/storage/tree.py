@@ -1,8 +1,7 @@
 """The tree: all entries that were folded, in SQLite.
 
 Small values lie clustered by key, larger ones in a table of their own, so that moving a small
-record never moves a large one. Two connections: one reads, on the event loop; one writes, on
-whatever thread folds.
+record never moves a large one. One reads on the event loop, while another folds elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ogi.storage.order import Changes, Entries
+from ogi.storage import Changes, Entries
 
 FORMAT = 2
 """The version of what the data folder holds; raise it together with a step in MIGRATIONS."""
@@ -76,22 +75,14 @@ class DataFolderError(Exception):
 
 
 class Tree:
-    """A reader of what was folded. `fold` may run on another thread meanwhile."""
+    """A reader of what was folded."""
 
     def __init__(self, path: Path) -> None:
-        # SQLite would make it readable to others.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with ExitStack() as opened:
-            self._writer = opened.enter_context(closing(_connect(path)))
-            _migrate(self._writer, path)
-            self._reader = opened.enter_context(closing(_connect(path)))
-            self._opened = opened.pop_all()
-        self._cursor = self._reader.cursor()
+        self._connection = _connect(path)
+        self._cursor = self._connection.cursor()
         self._cache: dict[bytes, bytes | None] = {}
         self._scans: dict[tuple[bytes, bytes, int, bool], Entries] = {}
         """What scans of control records found: a topic's subscribers, with each message."""
-        found = self._writer.execute("SELECT max(id) FROM large").fetchone()[0]
-        self._large_last = int(found or 0)
 
     def get(self, key: bytes) -> bytes | None:
         if not key.startswith(b"control"):
@@ -140,10 +131,30 @@ class Tree:
             self._cache.update(records)
             self._scans.clear()
 
+    def forget(self) -> None:
+        """Drop what memory holds: all entries are gone."""
+        self._cache.clear()
+        self._scans.clear()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class TreeWriter:
+    """Who folds: one per folder."""
+
+    def __init__(self, path: Path) -> None:
+        # SQLite would make it readable to others.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with ExitStack() as opened:
+            self._writer = opened.enter_context(closing(_connect(path)))
+            _migrate(self._writer, path)
+            self._opened = opened.pop_all()
+        found = self._writer.execute("SELECT max(id) FROM large").fetchone()[0]
+        self._large_last = int(found or 0)
+
     def close(self) -> None:
         self._opened.close()
-
-    # -- by the one that writes ---------------------------------------------------------------
 
     @property
     def applied(self) -> int:
@@ -190,11 +201,6 @@ class Tree:
             ("DROP TABLE kv", "DROP TABLE large", *_ENTRIES,
              f"UPDATE journal SET applied = {applied:d}"),
         )  # fmt: skip
-
-    def forget(self) -> None:
-        """Drop what memory holds."""
-        self._cache.clear()
-        self._scans.clear()
 
 
 def _sorted(changes: Changes) -> list[bytes]:

@@ -1,0 +1,130 @@
+"""A scribe in a process of its own, as the store sees it (`process` is the other end)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ogi.storage import Changes
+from ogi.storage.frames import COUNT, FRAME
+from ogi.storage.journal import decode, encode
+from ogi.storage.scribe import Scribe
+
+BUFFER_BYTES = 1024 * 1024
+"""What the line holds, so that a group is handed over without waiting as a rule."""
+END_S_MAX = 30.0
+"""How long a server waits for its scribe to end."""
+
+Answered = Callable[[bytes, BaseException | None], None]
+
+
+class ScribeFailed(Exception):
+    """The scribe could not write, or is gone; the message says what it said."""
+
+
+class ProcessWriter:
+    """See `ogi.storage.writers`."""
+
+    def __init__(self, folder: Path, lock: int) -> None:
+        """lock: the file descriptor that holds the folder; the scribe holds it, too."""
+        self._loop = asyncio.get_running_loop()
+        # Here, so that a folder that cannot be opened is refused at once, and its journal is folded
+        # while the scribe starts.
+        Scribe(folder).close()
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        self._line = ours
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ogi.storage.process", str(theirs.fileno()), str(folder)],
+                pass_fds=(theirs.fileno(), lock),
+                stdin=subprocess.DEVNULL,
+            )
+        self._waiting: dict[bytes, Answered] = {}
+        self._arrived = bytearray()
+        self._loop.add_reader(ours.fileno(), self._hear)
+
+    def append(
+        self, changes: Changes, appended: Callable[[int, BaseException | None], None]
+    ) -> None:
+        def answered(said: bytes, failure: BaseException | None) -> None:
+            appended(0 if failure is not None else COUNT.unpack(said)[0], failure)
+
+        self._ask(b"C", encode(changes), answered)
+
+    def fold(self, folded: Callable[[Changes, BaseException | None], None]) -> None:
+        def answered(said: bytes, failure: BaseException | None) -> None:
+            folded({} if failure is not None else decode(said), failure)
+
+        self._ask(b"F", b"", answered)
+
+    async def empty(self) -> None:
+        await self._request(b"R", b"")
+
+    async def close(self, fold: bool) -> None:
+        try:
+            await self._request(b"Q", b"1" if fold else b"0")
+        except ScribeFailed:
+            if fold:
+                raise
+        finally:
+            self._loop.remove_reader(self._line.fileno())
+            self._line.close()
+            await asyncio.to_thread(self._process.wait, END_S_MAX)
+
+    async def _request(self, letter: bytes, text: bytes) -> None:
+        ended: asyncio.Future[None] = self._loop.create_future()
+
+        def answered(said: bytes, failure: BaseException | None) -> None:
+            if failure is None:
+                ended.set_result(None)
+            else:
+                ended.set_exception(failure)
+
+        self._ask(letter, text, answered)
+        await ended
+
+    def _ask(self, letter: bytes, text: bytes, answered: Answered) -> None:
+        self._waiting[letter] = answered
+        try:
+            # It waits for nothing while this arrives: there is one append at a time.
+            self._line.sendall(FRAME.pack(letter, len(text)) + text)
+        except OSError:
+            self._loop.call_soon(self._lost)
+
+    def _hear(self) -> None:
+        try:
+            data = self._line.recv(BUFFER_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            self._lost()
+            return
+        arrived = self._arrived
+        arrived += data
+        while len(arrived) >= FRAME.size:
+            letter, size = FRAME.unpack_from(arrived)
+            end = FRAME.size + size
+            if len(arrived) < end:
+                return
+            text = bytes(arrived[FRAME.size : end])
+            del arrived[:end]
+            failure = None
+            if letter == b"X":
+                letter, text = text[:1], text[1:]
+                failure = ScribeFailed(text.decode(errors="replace"))
+            answered = self._waiting.pop(letter, None)
+            if answered is not None:
+                answered(text, failure)
+
+    def _lost(self) -> None:
+        """The scribe is gone: nothing can be written any more."""
+        self._loop.remove_reader(self._line.fileno())
+        waiting, self._waiting = self._waiting, {}
+        for answered in waiting.values():
+            answered(b"", ScribeFailed("the process that writes the data folder has ended"))
