@@ -28,8 +28,10 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("service",),
     ("storage",),
     ("keyring",),
+    ("signing",),
+    ("signing_process",),
     (
-        "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "memo",
+        "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "lines", "memo",
         "principals", "recording", "roots", "runs", "settings", "traces", "uses", "vault",
     ),
 )  # fmt: skip

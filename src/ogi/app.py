@@ -44,6 +44,7 @@ from ogi.service import Ports
 from ogi.services.lambda_.uploads import UNPACKED
 from ogi.services.sns import quotas
 from ogi.settings import Settings
+from ogi.signing import Signing
 from ogi.storage import CONTROL, Store, Transaction
 from ogi.storage.files import FileBlobs
 from ogi.storage.keys import after
@@ -93,8 +94,8 @@ class Ogi:
         _check(settings)
         settings = dataclasses.replace(settings, data=_folder(settings))
         # On one processor alone, the scribe's process would only take turns with the loop.
-        engine = "sqlite-process" if (os.cpu_count() or 1) > 1 else "sqlite"
-        store = storage.open(engine, settings.data)
+        alone = (os.cpu_count() or 1) == 1
+        store = storage.open("sqlite" if alone else "sqlite-process", settings.data)
         server = Server(_starting, settings)
         tunnels: Tunnels | None = None
 
@@ -135,6 +136,7 @@ class Ogi:
                     require_isolation=settings.require_isolation,
                 ),
                 audit=audit,
+                signing=None if alone else Signing(),
                 reset=reset if settings.ephemeral else None,
             )
             audit.attach(ports)
@@ -173,6 +175,8 @@ class Ogi:
             await sandbox.close()
             await _empty_functions(self.settings)
         await self._audit.close()
+        if self.ports.signing is not None:
+            await self.ports.signing.close()
         await self.ports.store.close()
         if self.settings.ephemeral:
             shutil.rmtree(self.settings.data, ignore_errors=True)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ogi.clock import Clock
     from ogi.sandbox import Sandbox
     from ogi.settings import Settings
+    from ogi.signing import Signing
     from ogi.traces import Traces
     from ogi.vault import Vault
 
@@ -77,6 +78,8 @@ class Ports:
     audit: Audit | None = None
     reset: Callable[[], Awaitable[None]] | None = None
     """Empties everything; only where the data is ephemeral."""
+    signing: Signing | None = None
+    """Makes signatures ahead, in a process of its own; None: each is made where it is needed."""
     uses: Uses = field(default_factory=Uses)
     """Which credentials were used for what, until IAM writes it down."""
     key_uses: KeyUses = field(default_factory=KeyUses)
@@ -230,6 +233,7 @@ class Operation:
     unsupported: frozenset[str]
     open: bool
     preauthorised: bool
+    ahead: Callable[[Call, Fields], Awaitable[None] | None] | None
 
     def authorise(self, tx: Reader, call: Call, request: Fields) -> None:
         """Refuse members that are not supported, then what the policies refuse."""
@@ -294,6 +298,7 @@ class Service:
         unsupported: Sequence[str] = (),
         open: bool = False,
         preauthorised: bool = True,
+        ahead: Callable[[Call, Fields], Awaitable[None] | None] | None = None,
         name: str | None = None,
     ) -> Callable[[F], F]:
         """Register `snake_case(tx, call, request) -> Fields` as the operation `SnakeCase`.
@@ -302,6 +307,8 @@ class Service:
         if it is not the operation's name. keys: further condition keys. home: where it writes, the
         control home of the call if None. reads: it writes nothing, so it runs on a snapshot.
         unsupported: members of the request that are refused by name. open: needs no permission.
+        ahead(call, request): of a plain operation, something that a client's request waits for
+        before the transaction begins; it refuses nothing, and nobody is authorised yet.
         preauthorised=False: an async operation that touches nothing before its first `transact`.
         """
 
@@ -309,7 +316,7 @@ class Service:
             wire_name = name or _camel(function.__name__)
             self.operations[wire_name] = self._entry(
                 wire_name, function, reads=reads, on=on, action=action, keys=keys, home=home,
-                unsupported=unsupported, open=open, preauthorised=preauthorised,
+                unsupported=unsupported, open=open, preauthorised=preauthorised, ahead=ahead,
             )  # fmt: skip
             return function
 
@@ -330,7 +337,7 @@ class Service:
         def register(function: F) -> F:
             self.duties[function.__name__] = self._entry(
                 function.__name__, function, reads=False, on=None, action=None, keys=None,
-                home=home, unsupported=(), open=True, preauthorised=False,
+                home=home, unsupported=(), open=True, preauthorised=False, ahead=None,
             )  # fmt: skip
             return function
 

@@ -169,6 +169,10 @@ class Exchange:
         self._call = self._called()
         if operation.asynchronous:
             self._turn_off(self._dispatched)
+        elif self.goes_on and operation.ahead is not None:
+            first = operation.ahead(self._call, parsed.params)
+            if first is not None:
+                self._turn_off(partial(self._dispatched, first))
 
     def operate(self) -> None:
         assert self._parsed is not None
@@ -224,8 +228,10 @@ class Exchange:
         self.parse()
         return await self._dispatched()
 
-    async def _dispatched(self) -> Response:
+    async def _dispatched(self, first: Awaitable[None] | None = None) -> Response:
         assert self._parsed is not None
+        if first is not None:
+            await first
         return self._respond(await dispatch(self._call, self._operation, self._parsed.params))
 
     # -------------------------------------------------------------------------------------------

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ogi.lines import BUFFER_BYTES, Frames, framed, spawn
 from ogi.storage import Changes
-from ogi.storage.frames import COUNT, FRAME
 from ogi.storage.journal import decode, encode
 from ogi.storage.scribe import Scribe
 
-BUFFER_BYTES = 1024 * 1024
-"""What the line holds, so that a group is handed over without waiting as a rule."""
 END_S_MAX = 30.0
 """How long a server waits for its scribe to end."""
 
@@ -35,25 +30,16 @@ class ProcessWriter:
         # Here, so that a folder that cannot be opened is refused at once, and its journal is folded
         # while the scribe starts.
         Scribe(folder).close()
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
-        self._line = ours
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "ogi.storage.process", str(theirs.fileno()), str(folder)],
-                pass_fds=(theirs.fileno(), lock),
-                stdin=subprocess.DEVNULL,
-            )
+        self._line, self._process = spawn("ogi.storage.process", (str(folder),), held=(lock,))
         self._waiting: dict[bytes, Answered] = {}
-        self._arrived = bytearray()
-        self._loop.add_reader(ours.fileno(), self._hear)
+        self._frames = Frames()
+        self._loop.add_reader(self._line.fileno(), self._hear)
 
     def append(
         self, changes: Changes, appended: Callable[[int, BaseException | None], None]
     ) -> None:
         def answered(said: bytes, failure: BaseException | None) -> None:
-            appended(0 if failure is not None else COUNT.unpack(said)[0], failure)
+            appended(0 if failure is not None else int.from_bytes(said, "big"), failure)
 
         self._ask(b"C", encode(changes), answered)
 
@@ -93,7 +79,7 @@ class ProcessWriter:
         self._waiting[letter] = answered
         try:
             # It waits for nothing while this arrives: there is one append at a time.
-            self._line.sendall(FRAME.pack(letter, len(text)) + text)
+            self._line.sendall(framed(letter, text))
         except OSError:
             self._loop.call_soon(self._lost)
 
@@ -105,15 +91,7 @@ class ProcessWriter:
         if not data:
             self._lost()
             return
-        arrived = self._arrived
-        arrived += data
-        while len(arrived) >= FRAME.size:
-            letter, size = FRAME.unpack_from(arrived)
-            end = FRAME.size + size
-            if len(arrived) < end:
-                return
-            text = bytes(arrived[FRAME.size : end])
-            del arrived[:end]
+        for letter, text in self._frames.feed(data):
             failure = None
             if letter == b"X":
                 letter, text = text[:1], text[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -14,6 +15,7 @@ from ogi.services.sns import (
     certificates,
     contents,
     devices,
+    envelopes,
     fanout,
     groups,
     outbox,
@@ -79,7 +81,28 @@ def _home_of_target(call: Call, request: Fields) -> Home:
     return Home(target)
 
 
-@SERVICE.operation(on=_on_target, keys=topics.owner_keys, home=_home_of_target)
+def _sign_ahead(call: Call, request: Fields) -> Awaitable[None] | None:
+    """Have the notification signed while others are served.
+
+    Law: the content is the same that the transaction will read: its id is the first that a run
+    draws. Should it be another, it is signed there.
+    """
+    signing, arn = call.ports.signing, request.get("TopicArn") or request.get("TargetArn") or ""
+    if signing is None or call.principal.kind == "anonymous" or not signing.wants(arn):
+        return None
+    tx = call.ports.store.view()
+    topic = topics.look(tx, arn)
+    if topic is None or topic.fifo or topic.protection:
+        return None
+    try:
+        content = contents.read(call.begin(), topic, request)
+    except AwsError:
+        return None  # The operation refuses it, if its caller may ask at all.
+    text = envelopes.canonical(topic, content, content.text_for("sqs"))
+    return certificates.sign_ahead(tx, call, signing, text, topic.signature_version)
+
+
+@SERVICE.operation(on=_on_target, keys=topics.owner_keys, home=_home_of_target, ahead=_sign_ahead)
 def publish(tx: Transaction, call: Call, request: Fields) -> Fields:
     member, target = _target(request)
     if member == "PhoneNumber":

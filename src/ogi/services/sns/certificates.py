@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
 import os
+from collections.abc import Awaitable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,12 +25,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from ogi import signing_process
 from ogi.http import Request, Response
 from ogi.service import Call, Ports
 from ogi.settings import Settings
 from ogi.storage import CONTROL, Reader, Transaction
 from ogi.storage.tables import Table
 from ogi.vault import NONCE_BYTES, Vault
+
+if TYPE_CHECKING:
+    from ogi.signing import Signing
 
 PATH = "/SimpleNotificationService-"
 """docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html"""
@@ -94,19 +101,43 @@ def base_url(settings: Settings, region: str) -> str:
 
 def sign(tx: Reader, call: Call, text: str, version: str, base: str) -> tuple[str, str]:
     """The signature in base64, and the URL of the certificate, which begins with `base`."""
+    signer = _signer(tx)
+    digest, signing = _digest(text, version), call.ports.signing
+    signature = None if signing is None else signing.find(signer.name, digest)
+    if signature is None:
+        signature = signing_process.sign(_key(call.ports.vault, signer), digest, version)
+    return base64.b64encode(signature).decode(), f"{base}{PATH}{signer.name}.pem"
+
+
+def sign_ahead(
+    tx: Reader, call: Call, signing: Signing, text: str, version: str
+) -> Awaitable[None] | None:
+    """Have `sign` find the signature of a text; None if nobody can make it meanwhile."""
+    signer = _signer(tx)
+    return signing.ask(signer.name, _pem(call.ports.vault, signer), _digest(text, version), version)
+
+
+def _signer(tx: Reader) -> Signer:
     signer = TABLE.get(tx, CONTROL)
     assert signer is not None, "the signing key is made before the first request"
-    key = _key(call.ports.vault, signer)
-    digest = hashes.SHA256() if version == "2" else hashes.SHA1()
-    signature = key.sign(text.encode(), padding.PKCS1v15(), digest)
-    url = f"{base}{PATH}{signer.name}.pem"
-    return base64.b64encode(signature).decode(), url
+    return signer
+
+
+def _digest(text: str, version: str) -> bytes:
+    raw = text.encode()
+    if version == "2":
+        return hashlib.sha256(raw).digest()
+    return hashlib.sha1(raw, usedforsecurity=False).digest()
+
+
+@lru_cache(maxsize=4)
+def _pem(vault: Vault, signer: Signer) -> bytes:
+    return vault.open(_PURPOSE, signer.sealed_key)
 
 
 @lru_cache(maxsize=4)
 def _key(vault: Vault, signer: Signer) -> rsa.RSAPrivateKey:
-    pem = vault.open(_PURPOSE, signer.sealed_key)
-    key = load_pem_private_key(pem, password=None)
+    key = load_pem_private_key(_pem(vault, signer), password=None)
     assert isinstance(key, rsa.RSAPrivateKey)
     return key
 

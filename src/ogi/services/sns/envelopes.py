@@ -148,6 +148,8 @@ class Envelopes:
             head = self._heads[text] = self._unsigned(text)
         if head is None:
             topic, content = self._topic, self._content
+            if self._call.ports.signing is not None:
+                self._call.ports.signing.needed(topic.arn)
             signature, url = certificates.sign(
                 self._tx,
                 self._call,

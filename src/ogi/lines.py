@@ -1,0 +1,92 @@
+"""Lines: how the server and a process of its own speak, over a socket.
+
+Both write frames: one letter, the length of what follows, and that. The process ends when the line
+does, and imports little, since its memory counts as the server's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+
+FRAME = struct.Struct(">cI")
+BUFFER_BYTES = 1024 * 1024
+"""What a line holds, so that what is said is handed over without waiting as a rule."""
+
+
+def framed(letter: bytes, text: bytes | bytearray) -> bytes:
+    return FRAME.pack(letter, len(text)) + text
+
+
+def spawn(
+    module: str, arguments: Sequence[str], held: Sequence[int] = ()
+) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Start `python -m module FD ARGUMENTS...`, whose end of the line is FD; our end of it.
+
+    held: file descriptors that it keeps open as long as it lives.
+    """
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
+            pass_fds=(theirs.fileno(), *held),
+            stdin=subprocess.DEVNULL,
+        )
+    return ours, process
+
+
+class Frames:
+    """Frames out of bytes as they arrive."""
+
+    def __init__(self) -> None:
+        self._arrived = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The frames that are complete now."""
+        arrived = self._arrived
+        arrived += data
+        while len(arrived) >= FRAME.size:
+            letter, size = FRAME.unpack_from(arrived)
+            end = FRAME.size + size
+            if len(arrived) < end:
+                return
+            text = bytes(arrived[FRAME.size : end])
+            del arrived[:end]
+            yield letter, text
+
+
+class Line:
+    """The process's end."""
+
+    def __init__(self, fd: int) -> None:
+        # A terminal's ^C goes to all: the server decides when the line ends.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self._socket = socket.socket(fileno=fd)
+        self._lock = threading.Lock()
+        self._frames = Frames()
+
+    def hear(self) -> Iterator[list[tuple[bytes, bytes]]]:
+        """What is said, as it comes, until the line ends."""
+        while data := self._socket.recv(BUFFER_BYTES):
+            frames = list(self._frames.feed(data))
+            if frames:
+                yield frames
+
+    def say(self, letter: bytes, text: bytes) -> None:
+        self.pass_on(framed(letter, text))
+
+    def pass_on(self, frames: bytes) -> None:
+        try:
+            with self._lock:
+                self._socket.sendall(frames)
+        except OSError:
+            os._exit(0)  # Nobody hears it.
