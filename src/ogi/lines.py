@@ -13,7 +13,11 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 FRAME = struct.Struct(">cI")
 BUFFER_BYTES = 1024 * 1024
@@ -61,6 +65,85 @@ class Frames:
             text = bytes(arrived[FRAME.size : end])
             del arrived[:end]
             yield letter, text
+
+
+class End:
+    """The server's end, on its event loop. What does not fit the line waits here, in order."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        line: socket.socket,
+        heard: Callable[[bytes, bytes], None],
+        lost: Callable[[], None],
+    ) -> None:
+        """heard: is given each frame. lost: called once, when the process is gone."""
+        line.setblocking(False)
+        self._loop = loop
+        self._line: socket.socket | None = line
+        self._heard = heard
+        self._lost = lost
+        self._frames = Frames()
+        self._unsent = bytearray()
+        loop.add_reader(line.fileno(), self._hear)
+
+    def say(self, frames: bytes) -> None:
+        line = self._line
+        if line is None:
+            return
+        if self._unsent:
+            self._unsent += frames
+            return
+        sent = self._sent(line, frames)
+        if sent < len(frames) and self._line is not None:
+            self._unsent += memoryview(frames)[sent:]
+            self._loop.add_writer(line.fileno(), self._go_on)
+
+    def close(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            self._loop.remove_reader(line.fileno())
+            if self._unsent:
+                self._loop.remove_writer(line.fileno())
+            line.close()
+
+    def _go_on(self) -> None:
+        line = self._line
+        assert line is not None
+        sent = self._sent(line, self._unsent)
+        if self._line is None:
+            return
+        del self._unsent[:sent]
+        if not self._unsent:
+            self._loop.remove_writer(line.fileno())
+
+    def _sent(self, line: socket.socket, data: bytes | bytearray) -> int:
+        try:
+            return line.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            self._end()
+            return 0
+
+    def _hear(self) -> None:
+        assert self._line is not None
+        try:
+            data = self._line.recv(BUFFER_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._end()
+            return
+        for letter, text in self._frames.feed(data):
+            self._heard(letter, text)
+
+    def _end(self) -> None:
+        self.close()
+        # Not from within `say`: who says something does not expect to hear.
+        self._loop.call_soon(self._lost)
 
 
 class Line:

@@ -9,11 +9,10 @@ it is first asked, and if it ends, everything is signed as before.
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 from collections import OrderedDict
 
-from ogi.lines import BUFFER_BYTES, Frames, framed, spawn
+from ogi.lines import End, framed, spawn
 from ogi.signing_process import ASKED
 
 KEPT_MAX = 4_096
@@ -33,10 +32,9 @@ class Signing:
         self._kept: OrderedDict[bytes, bytes] = OrderedDict()
         self._waiting: dict[int, tuple[bytes, asyncio.Future[None]]] = {}
         self._last = 0
-        self._line: socket.socket | None = None
+        self._line: End | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lost = False
-        self._frames = Frames()
         self._unsent: list[bytes] = []
         self._key = ""
         self._wanted: dict[str, int] = {}
@@ -72,8 +70,8 @@ class Signing:
             return None
         loop = asyncio.get_running_loop()
         if self._line is None:
-            self._line, self._process = spawn("ogi.signing_process", ())
-            loop.add_reader(self._line.fileno(), self._hear)
+            line, self._process = spawn("ogi.signing_process", ())
+            self._line = End(loop, line, self._hear, self._end)
         if not self._unsent:
             loop.call_soon(self._send)
         if key != self._key:
@@ -99,35 +97,22 @@ class Signing:
         """All that was asked for in this turn of the loop."""
         said, self._unsent = b"".join(self._unsent), []
         if self._line is not None:
-            try:
-                self._line.sendall(said)
-            except OSError:
-                self._end()
+            self._line.say(said)
 
-    def _hear(self) -> None:
-        assert self._line is not None
-        try:
-            data = self._line.recv(BUFFER_BYTES)
-        except OSError:
-            data = b""
-        if not data:
-            self._end()
-            return
-        for _, text in self._frames.feed(data):
-            number, _ = ASKED.unpack_from(text)
-            digest, made = self._waiting.pop(number)
-            if len(self._kept) >= KEPT_MAX:
-                self._kept.popitem(last=False)
-            self._kept[digest] = text[ASKED.size :]
-            if not made.done():
-                made.set_result(None)
+    def _hear(self, letter: bytes, text: bytes) -> None:
+        number, _ = ASKED.unpack_from(text)
+        digest, made = self._waiting.pop(number)
+        if len(self._kept) >= KEPT_MAX:
+            self._kept.popitem(last=False)
+        self._kept[digest] = text[ASKED.size :]
+        if not made.done():
+            made.set_result(None)
 
     def _end(self) -> None:
         """The process is gone, or shall go: nobody waits for it any more."""
         self._lost = True
         line, self._line = self._line, None
         if line is not None:
-            asyncio.get_running_loop().remove_reader(line.fileno())
             line.close()
         waiting, self._waiting = self._waiting, {}
         for _, made in waiting.values():

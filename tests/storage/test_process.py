@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvloop
 
 from ogi.storage import Home
 from ogi.storage.sqlite import DataFolderError, SqliteStore
@@ -82,6 +84,27 @@ def test_a_killed_server_leaves_a_folder_that_opens_at_once(tmp_path: Path, roun
 
     found = asyncio.run(reopen())
     assert found is not None and int(found) in (acknowledged, acknowledged + 1)
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run])
+def test_a_group_that_is_larger_than_the_line_arrives(tmp_path: Path, runner: Any) -> None:
+    value = os.urandom(3 * 1024 * 1024)
+
+    async def write() -> None:
+        store = SqliteStore(tmp_path, process=True)
+        homes = [
+            store.transact(lambda tx, k=bytes([k]): tx.set(KEY + k, value), HOME)  # type: ignore[misc]
+            for k in range(5)
+        ]
+        await asyncio.wait_for(asyncio.gather(*homes), 30)
+        await store.transact(lambda tx: tx.set(KEY, b"small"), HOME)
+        await store.close()
+        store = SqliteStore(tmp_path, process=True)
+        assert await store.read(lambda tx: tx.get(KEY + b"\x04")) == value
+        assert await store.read(lambda tx: tx.get(KEY)) == b"small"
+        await store.close()
+
+    runner(write())
 
 
 async def test_a_full_disk_is_told_to_whoever_waits(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from ogi.lines import BUFFER_BYTES, Frames, framed, spawn
+from ogi.lines import End, framed, spawn
 from ogi.storage import Changes
 from ogi.storage.journal import decode, encode
 from ogi.storage.scribe import Scribe
@@ -30,10 +30,10 @@ class ProcessWriter:
         # Here, so that a folder that cannot be opened is refused at once, and its journal is folded
         # while the scribe starts.
         Scribe(folder).close()
-        self._line, self._process = spawn("ogi.storage.process", (str(folder),), held=(lock,))
+        line, self._process = spawn("ogi.storage.process", (str(folder),), held=(lock,))
+        self._line = End(self._loop, line, self._hear, self._lost)
         self._waiting: dict[bytes, Answered] = {}
-        self._frames = Frames()
-        self._loop.add_reader(self._line.fileno(), self._hear)
+        self._gone = False
 
     def append(
         self, changes: Changes, appended: Callable[[int, BaseException | None], None]
@@ -59,7 +59,6 @@ class ProcessWriter:
             if fold:
                 raise
         finally:
-            self._loop.remove_reader(self._line.fileno())
             self._line.close()
             await asyncio.to_thread(self._process.wait, END_S_MAX)
 
@@ -77,32 +76,22 @@ class ProcessWriter:
 
     def _ask(self, letter: bytes, text: bytes, answered: Answered) -> None:
         self._waiting[letter] = answered
-        try:
-            # It waits for nothing while this arrives: there is one append at a time.
-            self._line.sendall(framed(letter, text))
-        except OSError:
+        self._line.say(framed(letter, text))
+        if self._gone:
             self._loop.call_soon(self._lost)
 
-    def _hear(self) -> None:
-        try:
-            data = self._line.recv(BUFFER_BYTES)
-        except OSError:
-            data = b""
-        if not data:
-            self._lost()
-            return
-        for letter, text in self._frames.feed(data):
-            failure = None
-            if letter == b"X":
-                letter, text = text[:1], text[1:]
-                failure = ScribeFailed(text.decode(errors="replace"))
-            answered = self._waiting.pop(letter, None)
-            if answered is not None:
-                answered(text, failure)
+    def _hear(self, letter: bytes, text: bytes) -> None:
+        failure = None
+        if letter == b"X":
+            letter, text = text[:1], text[1:]
+            failure = ScribeFailed(text.decode(errors="replace"))
+        answered = self._waiting.pop(letter, None)
+        if answered is not None:
+            answered(text, failure)
 
     def _lost(self) -> None:
         """The scribe is gone: nothing can be written any more."""
-        self._loop.remove_reader(self._line.fileno())
+        self._gone = True
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
             answered(b"", ScribeFailed("the process that writes the data folder has ended"))
