@@ -33,15 +33,15 @@ T = TypeVar("T")
 
 log = logging.getLogger("ogi.storage")
 
-FOLD_KEYS = 32_768
+FOLD_KEYS = 65_536
 """Changed keys that begin a fold."""
-FOLD_BYTES = 16 * 1024 * 1024
+FOLD_BYTES = 36 * 1024 * 1024
 """Bytes in the journal that begin a fold."""
-FOLD_S = 2.0
+FOLD_S = 3.0
 """After the first change a fold begins at the latest, so that little is left when all is quiet."""
 LOCK_S = 1.0
 """How long a folder's lock is waited for."""
-AHEAD_BYTES_MAX = 4 * FOLD_BYTES
+AHEAD_BYTES_MAX = 2 * FOLD_BYTES
 """Bytes in the journal, while a fold runs, that make commits wait for its end."""
 
 
