@@ -362,6 +362,33 @@ async def test_an_object_streams_with_its_headers_and_a_range_is_partial() -> No
     await body.aclose()
 
 
+@pytest.mark.parametrize(
+    ("status", "method", "target", "body"),
+    [
+        # As S3 answers, not as the model says: ogi.wire.quirks.STATUSES.
+        (204, "PUT", "/b?policy", b"{}"),
+        (204, "PUT", "/b?tagging", b"<Tagging><TagSet/></Tagging>"),
+        (204, "DELETE", "/b?policy", b""),
+        (204, "DELETE", "/b?tagging", b""),
+        (204, "DELETE", "/b?encryption", b""),
+        (204, "DELETE", "/b?publicAccessBlock", b""),
+        (204, "DELETE", "/b", b""),
+        (204, "DELETE", "/b/k", b""),
+        (204, "DELETE", "/b/k?tagging", b""),
+        (204, "DELETE", "/b/k?uploadId=u", b""),
+        (200, "PUT", "/b?notification", b"<NotificationConfiguration/>"),
+        (200, "PUT", "/b?versioning", b"<VersioningConfiguration/>"),
+        (200, "PUT", "/b?publicAccessBlock", b"<PublicAccessBlockConfiguration/>"),
+        (200, "PUT", "/b/k?tagging", b"<Tagging><TagSet/></Tagging>"),
+        (200, "PUT", "/b", b""),
+    ],
+)
+def test_the_status_of_an_answer_is_s3s(status: int, method: str, target: str, body: bytes) -> None:
+    digest = b64encode(hashlib.md5(body).digest()).decode()
+    parsed = S3.parse(_request(method, target, [("content-md5", digest)], body))
+    assert S3.respond(parsed, {}, "id-1").status == status
+
+
 def test_what_has_no_body_says_no_content() -> None:
     response = _answer("DELETE", "/b/k", {"VersionId": "v"})
     assert (response.status, response.body) == (204, b"")

@@ -189,6 +189,14 @@ SQS_EMPTY_IF_MISSING = "Entries"
 STREAMED = frozenset({"s3"})
 """Lambda's InvokeAsync has a streaming payload by the model, but it is a small event."""
 
+STATUSES: dict[str, int] = {
+    # Their pages say 200 and show 204, and so does S3: answers of `Server: AmazonS3` are quoted in
+    # github.com/versity/versitygw/issues/1712 (policies) and /932 (tags).
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html
+    "PutBucketPolicy": 204,
+    "PutBucketTagging": 204,
+}
+
 _HIDDEN = {
     # Other names of operations with the same method and URI. ListDirectoryBuckets is told from
     # ListBuckets by the host of S3 Express alone.

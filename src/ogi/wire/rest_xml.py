@@ -62,6 +62,8 @@ class _Plan(msgspec.Struct, frozen=True):
     missing: tuple[tuple[str, str, str], ...]
     """Required members of the head: name, wire name, location."""
     answer_head: HeadWriter
+    status: int
+    """Of an answer that names none itself."""
     answer: Payload
     write: WriteElement | None
     answer_root: str
@@ -172,7 +174,7 @@ class RestXmlProtocol:
         plan: _Plan = parsed.plan
         headers = _identify(request_id)
         plan.answer_head.write(result, headers)
-        status = plan.answer_head.status(result, plan.operation.status)
+        status = plan.answer_head.status(result, plan.status)
         if status == 200 and "ContentRange" in result:
             status = 206
         answer = plan.answer
@@ -243,6 +245,7 @@ class RestXmlProtocol:
             check=self._body_check(payload),
             missing=_required_head(operation),
             answer_head=HeadWriter(operation.output),
+            status=quirks.STATUSES.get(operation.name, operation.status),
             answer=answer,
             write=write,
             answer_root=root,
