@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 from functools import cache, cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -254,26 +255,36 @@ def renamed(model: Model, names: dict[str, str]) -> Model:
     return Model(model.service, msgspec.structs.replace(model.file, shapes=shapes))
 
 
-class _Decompress:
-    """How botocore's loader reads a file: without building the prose that no codec needs."""
+class _Merge(msgspec.Struct):
+    shapes: dict[str, dict[str, Any]] = {}
 
-    def exists(self, path: str) -> bool:
-        return Path(f"{path}.json").is_file() or Path(f"{path}.json.gz").is_file()
 
-    def load_file(self, path: str) -> Any:
-        plain, packed = Path(f"{path}.json"), Path(f"{path}.json.gz")
-        if plain.is_file():
-            return msgspec.json.decode(plain.read_bytes())
-        if packed.is_file():
-            return msgspec.json.decode(gzip.decompress(packed.read_bytes()))
-        return None
+class _Extras(msgspec.Struct):
+    """What botocore lays over a model: S3's `Expires` is a timestamp to SDKs."""
+
+    merge: _Merge = msgspec.field(default_factory=_Merge)
+
+
+EXTRAS = "service-2.sdk-extras.json"
 
 
 @cache
 def load(service: str) -> Model:
     """The newest model of a service by botocore's name for it."""
-    # Importing botocore costs 70 ms and 14 MB; a server that is only started need not pay it.
-    from botocore.loaders import Loader
-
-    loader = Loader(file_loader=_Decompress())
-    return Model(service, msgspec.convert(loader.load_service_model(service, "service-2"), _File))
+    # The files are read here because importing botocore costs 70 ms and 14 MB, at a first request.
+    package = find_spec("botocore")
+    assert package is not None and package.submodule_search_locations
+    versions = Path(package.submodule_search_locations[0], "data", service)
+    plain, packed = "service-2.json", "service-2.json.gz"
+    newest = max(f.parent for name in (plain, packed) for f in versions.glob(f"*/{name}"))
+    if (newest / plain).is_file():
+        text = (newest / plain).read_bytes()
+    else:
+        text = gzip.decompress((newest / packed).read_bytes())
+    file = msgspec.json.decode(text, type=_File)
+    if (newest / EXTRAS).is_file():
+        extras = msgspec.json.decode((newest / EXTRAS).read_bytes(), type=_Extras)
+        for name, said in extras.merge.shapes.items():
+            known = msgspec.to_builtins(file.shapes[name])
+            file.shapes[name] = msgspec.convert({**known, **said}, Definition)
+    return Model(service, file)
