@@ -1,25 +1,38 @@
-"""The `ogi` command."""
+"""The `ogi` command. A subcommand is imported when it is asked for, since `ogi serve` must not wait
+for what the others need (click.palletsprojects.com, "Lazily Loading Subcommands").
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import click
 
 from ogi import __version__
-from ogi.cli.ca import ca
-from ogi.cli.demo import demo
-from ogi.cli.env import env
-from ogi.cli.explain import explain
-from ogi.cli.keys import keys
-from ogi.cli.lint import lint
-from ogi.cli.logs import logs
-from ogi.cli.outbox import outbox
-from ogi.cli.serve import serve
-from ogi.cli.status import status
 
 __all__ = ["main"]
 
+COMMANDS = (
+    "serve", "env", "ca", "demo", "keys", "logs", "explain", "outbox", "lint", "status",
+)  # fmt: skip
+"""Each is a module of this package with a command of its own name."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"ogi.cli.{name}"), name)
+        return command
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "-V", "--version", prog_name="ogi")
 def main() -> None:
     """Ogi: the event fan-out S3 -> SNS -> SQS -> Lambda as software that you own.
@@ -34,15 +47,3 @@ def main() -> None:
       ogi explain --last        why was it refused, and what would allow it?
       ogi demo                  see the whole chain run, with a server of its own
     """
-
-
-main.add_command(serve)
-main.add_command(env)
-main.add_command(ca)
-main.add_command(demo)
-main.add_command(keys)
-main.add_command(logs)
-main.add_command(explain)
-main.add_command(outbox)
-main.add_command(lint)
-main.add_command(status)
