@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import http.client
 import json
 import os
@@ -32,6 +33,7 @@ from botocore.config import Config
 from benches.load import Connection, Outcome, Target, connect, repeat
 
 START_S_MAX = 60.0
+SOURCES = Path(__file__).parents[1] / "src"
 FOLDER = Path(".ogi")
 """Data folders lie in it: on the disk of the working directory, not in a file system of memory."""
 
@@ -257,11 +259,10 @@ def started(command: Callable[[int, Path], list[str]], region: str) -> Iterator[
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    words = command(port, folder)
     began = time.perf_counter()
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command(port, folder), stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
     place = Place(Target(f"http://127.0.0.1:{port}", region=region), process)
     try:
         _wait(port, process, folder / "log")
@@ -279,7 +280,10 @@ def started(command: Callable[[int, Path], list[str]], region: str) -> Iterator[
 
 
 def ogi(port: int, folder: Path) -> list[str]:
-    """Ogi as its users start it: durable, signed, authorised."""
+    """Ogi as its users start it: durable, signed, authorised, with the bytecode of an installation,
+    which Python itself does not write everywhere.
+    """
+    compileall.compile_dir(SOURCES, quiet=1)
     return [
         sys.executable, "-m", "ogi", "serve", "--port", str(port), "--data", str(folder / "data"),
         "--credentials", "test:test", "--region", "us-east-1",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -248,3 +250,23 @@ def test_the_exceptions_are_still_needed() -> None:
             if isinstance(node, ast.Name | ast.Attribute)
         }
         assert uses <= found, f"{file} no longer uses {uses - found}"
+
+
+START = """
+import sys
+import ogi.app, ogi.cli.serve
+from ogi import services
+services.load()
+print(*sys.modules)
+"""
+FOR_SOME_ONLY = {
+    "aiosmtplib", "boto3", "botocore", "cfnlint", "jwt", "ogi.cli.ca", "ogi.cli.demo", "ogi.lint",
+    "re2", "rich",
+}  # fmt: skip
+
+
+def test_a_start_does_not_import_what_only_some_requests_need() -> None:
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "ogi.services.sqs" in done.stdout.split()
+    assert not FOR_SOME_ONLY & set(done.stdout.split())
