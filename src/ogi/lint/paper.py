@@ -15,6 +15,7 @@ from typing import Any
 from ogi.errors import AwsError
 from ogi.services.cloudformation import functions
 from ogi.services.cloudformation.functions import Scope
+from ogi.services.cloudformation.values import NO_VALUE
 
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
@@ -159,7 +160,9 @@ class Paper:
             except (AwsError, TypeError, ValueError, KeyError):
                 continue  # A property that nobody can evaluate says nothing.
         self._under_way.discard(logical)
-        properties = {n: v for n, v in properties.items() if not hasattr(v, "node")}
+        properties = {
+            n: v for n, v in properties.items() if not hasattr(v, "node") and v is not NO_VALUE
+        }
         name = self._name(logical, body["Type"], properties)
         made = Resource(logical, body["Type"], properties, self._arn(body["Type"], name,
                                                                      properties), name)  # fmt: skip
