@@ -162,6 +162,13 @@ def _explained(server: Server, action: str, principal: str) -> bool:
 KEY_SERVICES = "[s3.amazonaws.com, sns.amazonaws.com]"
 
 
+def test_the_example_lacks_a_queue_for_failures_until_it_is_asked_for() -> None:
+    [one] = json.loads(lint(stacks.EXAMPLE, "--json", exits=0))
+    assert one["id"] == "W9013"
+    whole = ("--parameter", "KeepFailures=true", "--strict")
+    assert "no pitfalls found" in lint(stacks.EXAMPLE, *whole, exits=0)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "id", "fails"),
     [
@@ -183,8 +190,9 @@ def test_what_lint_calls_an_error_fails_when_it_is_deployed(
     text = text.replace(old, new)
     file = tmp_path / "t.yaml"
     file.write_text(text)
-    assert [one["id"] for one in json.loads(lint(file, "--json", exits=2))] == [id]
-    stack = stacks.deploy(server, name, text, **names_of(name))
+    found = json.loads(lint(file, "--json", "--parameter", "KeepFailures=true", exits=2))
+    assert [one["id"] for one in found] == [id]
+    stack = stacks.deploy(server, name, text, **names_of(name), KeepFailures="true")
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     events = server.client("cloudformation").describe_stack_events(StackName=stack["StackId"])
     reasons = [event.get("ResourceStatusReason", "") for event in events["StackEvents"]]
@@ -210,8 +218,9 @@ def test_what_lint_calls_an_error_drops_messages_once_deployed_and_is_explained(
     text = text.replace(old, new)
     file = tmp_path / "t.yaml"
     file.write_text(text)
-    assert [one["id"] for one in json.loads(lint(file, "--json", exits=2))] == [id]
-    stack = stacks.deploy(server, name, text, **names_of(name))
+    found = json.loads(lint(file, "--json", "--parameter", "KeepFailures=true", exits=2))
+    assert [one["id"] for one in found] == [id]
+    stack = stacks.deploy(server, name, text, **names_of(name), KeepFailures="true")
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     bucket = stacks.outputs(stack)["BucketName"]
     server.client("s3").put_object(Bucket=bucket, Key="a.txt", Body=b"hello")

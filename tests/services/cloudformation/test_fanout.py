@@ -72,7 +72,7 @@ async def test_the_example_deploys_and_is_deleted_without_a_trace(whole_world: M
     made = await _create(world, FANOUT.read_text())
     told = await outputs(world, "fan")
     assert told["BucketName"] == "fanout-drop" and told["KeyArn"].startswith("arn:aws:kms:")
-    assert len(await resources(world, "fan")) == 12
+    assert len(await resources(world, "fan")) == 11
     configured = await world.call("s3", "GetBucketNotificationConfiguration", Bucket="fanout-drop")
     [rule] = configured["TopicConfigurations"]
     assert rule["TopicArn"] == told["TopicArn"]
@@ -131,6 +131,30 @@ async def test_every_resource_of_the_example_can_be_changed(whole_world: MakeWor
     assert function["Timeout"] == 60
     await ask(world, "UpdateStack", StackName="fan", TemplateBody=template, Capabilities=NAMED)
     assert (await stack(world, "fan"))["StackStatus"] == "UPDATE_COMPLETE"
+
+
+async def test_the_example_takes_up_failures_and_lets_go_of_them(whole_world: MakeWorld) -> None:
+    world = await whole_world()
+    await _create(world, FANOUT.read_text())
+    queue = (await outputs(world, "fan"))["QueueUrl"]
+    before = await resources(world, "fan")
+
+    async def switch(value: str) -> dict[str, str]:
+        await ask(
+            world, "UpdateStack", StackName="fan", UsePreviousTemplate=True, Capabilities=NAMED,
+            Parameters=[{"ParameterKey": "KeepFailures", "ParameterValue": value}],
+        )  # fmt: skip
+        assert (await stack(world, "fan"))["StackStatus"] == "UPDATE_COMPLETE"
+        asked = {"QueueUrl": queue, "AttributeNames": ["All"]}
+        return dict((await world.call("sqs", "GetQueueAttributes", **asked))["Attributes"])
+
+    assert '"maxReceiveCount":5' in (await switch("true"))["RedrivePolicy"].replace(" ", "")
+    failed = (await outputs(world, "fan"))["FailedQueueUrl"]
+    assert (await resources(world, "fan")).keys() - before.keys() == {"Failed"}
+    assert "RedrivePolicy" not in await switch("false")
+    assert (await world.call("sqs", "ListQueues"))["QueueUrls"] == [queue]
+    assert "FailedQueueUrl" not in await outputs(world, "fan")
+    assert failed == f"{queue}-failed"
 
 
 async def test_named_roles_need_their_capability(whole_world: MakeWorld) -> None:
