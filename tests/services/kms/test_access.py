@@ -278,6 +278,25 @@ async def test_a_grant_is_retired_by_whom_it_names_by_token_or_id(world: World) 
     assert (await world.call("kms", "ListGrants", KeyId=key))["Grants"] == []
 
 
+async def test_a_grant_token_that_is_none_is_refused_wherever_it_is_given(world: World) -> None:
+    key = await new_key(world)
+    made = await grant(world, key, Operations=["Encrypt", "DescribeKey"])
+    ann = world.caller(ANN)
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("Encrypt", {"KeyId": key, "Plaintext": b"x"}),
+        ("DescribeKey", {"KeyId": key}),
+    )
+    for operation, request in asked:
+        assert await may(world, ann, operation, GrantTokens=[made["GrantToken"]], **request)
+        with pytest.raises(AwsError) as caught:
+            await world.call_as(ann, "kms", operation, GrantTokens=["none"], **request)
+        assert caught.value.shape == "InvalidGrantTokenException"
+    with pytest.raises(AwsError) as caught:
+        await world.call("kms", "ReEncrypt", CiphertextBlob=b"x", SourceKeyId=key,
+                         DestinationKeyId=key, GrantTokens=["none"])  # fmt: skip
+    assert caught.value.shape == "InvalidGrantTokenException"
+
+
 async def test_a_named_grant_is_made_once(world: World) -> None:
     key = await new_key(world)
     asked: dict[str, Any] = {"Operations": ["Decrypt"], "Name": "n", "RetiringPrincipal": BOB.arn}
@@ -300,6 +319,9 @@ async def test_a_grant_for_what_a_key_cannot_do_is_refused(world: World) -> None
     for wrong, shape in (
         ({"Operations": ["Sign"]}, "ValidationException"),
         ({"Operations": ["Decrypt"], "GranteePrincipal": "ann"}, "InvalidArnException"),
+        # As users see it who grant to a role that was made a moment ago.
+        ({"Operations": ["Decrypt"], "GranteePrincipal": f"{ANN.arn}2"}, "InvalidArnException"),
+        ({"Operations": ["Decrypt"], "GrantTokens": ["none"]}, "InvalidGrantTokenException"),
         ({"Operations": ["Decrypt"],
           "Constraints": {"EncryptionContextSubset": {str(n): "x" for n in range(9)}}},
          "ValidationException"),
@@ -338,6 +360,11 @@ async def test_a_service_uses_a_key_by_a_grant_for_the_resource_that_it_names(
     (shown,) = (await world.call("kms", "ListGrants", KeyId=key))["Grants"]
     assert shown["GranteeServicePrincipal"] == shown["RetiringServicePrincipal"]
     assert "GranteePrincipal" not in shown and "RetiringPrincipal" not in shown
+    await grant(world, key, Operations=["Decrypt"])
+    asked = {"KeyId": key, "GranteeServicePrincipal": "sns.amazonaws.com"}
+    assert (await world.call("kms", "ListGrants", **asked))["Grants"] == [shown]
+    asked = {"RetiringServicePrincipal": "sns.amazonaws.com"}
+    assert (await world.call("kms", "ListRetirableGrants", **asked))["Grants"] == [shown]
     with pytest.raises(AwsError) as caught:
         await grant(world, key, GranteePrincipal="sns.amazonaws.com", Operations=["Decrypt"])
     assert caught.value.shape == "InvalidArnException"

@@ -228,6 +228,7 @@ async def test_tags_are_merged_removed_and_limited(world: World) -> None:
     assert await everything(world, "ListResourceTags", "Tags", KeyId=id) == more[1:]
     for wrong in (
         [{"TagKey": "aws:x", "TagValue": ""}],
+        [{"TagKey": "c", "TagValue": "1"}, {"TagKey": "c", "TagValue": "2"}],
         [{"TagKey": str(n), "TagValue": ""} for n in range(51)],
     ):
         assert (await refusal(world, "TagResource", KeyId=id, Tags=wrong)).shape == "TagException"

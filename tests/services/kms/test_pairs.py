@@ -103,6 +103,27 @@ async def test_rsa_encryption_is_oaep_that_anybody_can_make_with_the_public_key(
     assert error.message == "Algorithm SYMMETRIC_DEFAULT is incompatible with key spec RSA_2048."
 
 
+@pytest.mark.parametrize(
+    ("spec", "digest", "largest"),
+    [
+        ("RSA_2048", "1", 214), ("RSA_2048", "256", 190), ("RSA_3072", "1", 342),
+        ("RSA_3072", "256", 318), ("RSA_4096", "1", 470), ("RSA_4096", "256", 446),
+    ],
+)  # fmt: skip
+async def test_rsa_keys_encrypt_as_much_as_api_encrypt_lists(
+    world: World, spec: str, digest: str, largest: int
+) -> None:
+    """The sentence is AWS's by the memory of its users; no page of AWS has it."""
+    id = await new_key(world, spec, "ENCRYPT_DECRYPT")
+    asked = {"KeyId": id, "EncryptionAlgorithm": f"RSAES_OAEP_SHA_{digest}"}
+    await world.call("kms", "Encrypt", Plaintext=b"x" * largest, **asked)
+    refused = await refusal(world, "Encrypt", Plaintext=b"x" * (largest + 1), **asked)
+    assert refused.message == (
+        f"Algorithm RSAES_OAEP_SHA_{digest} and key spec {spec} cannot encrypt data larger than"
+        f" {largest} bytes."
+    )
+
+
 @pytest.mark.parametrize(("spec", "algorithm"), CODING)
 async def test_macs_are_hmac_and_verify(world: World, spec: str, algorithm: str) -> None:
     arn = await new_key(world, spec, "GENERATE_VERIFY_MAC")

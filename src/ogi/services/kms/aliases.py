@@ -63,6 +63,7 @@ def update(tx: Transaction, call: Call, name: str, key: Key) -> None:
     """Point an alias to another key of the same type and usage."""
     check_name(name)
     alias = find(tx, call, name)
+    keys.require_present(key)
     old = target(tx, call, alias)
     if old is not None and old.id != key.id:
         if (old.spec.partition("_")[0], old.usage) != (key.spec.partition("_")[0], key.usage):

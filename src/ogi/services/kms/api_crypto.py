@@ -58,7 +58,7 @@ def _source_arn(tx: Reader, call: Call, request: Fields) -> str:
 
 
 def _source_facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    return conditions.of(call, _source(tx, call, request), request)
+    return targets.facts_of(call, _source(tx, call, request), request)
 
 
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
@@ -120,7 +120,7 @@ def _encrypt(
 ) -> bytes:
     if algorithm == SYMMETRIC:
         return ciphertexts.encrypt(call, key, plain, context)
-    return signatures.encrypt(key.public, algorithm, plain)
+    return signatures.encrypt(key.public, key.spec, algorithm, plain)
 
 
 def _decrypt(
@@ -142,7 +142,7 @@ def _re_encrypt_source(tx: Reader, call: Call, request: Fields) -> Key:
 @SERVICE.operation(
     on=lambda tx, call, request: _re_encrypt_source(tx, call, request).arn,
     keys=lambda tx, call, request: {
-        **conditions.of(call, _re_encrypt_source(tx, call, request), _as_source(request)),
+        **targets.facts_of(call, _re_encrypt_source(tx, call, request), _as_source(request)),
         "kms:ReEncryptOnSameKey": _same(tx, call, request),
     },
     action="ReEncryptFrom",
@@ -183,6 +183,7 @@ def _as_source(request: Fields) -> Fields:
     return {
         "EncryptionContext": request.get("SourceEncryptionContext", {}),
         "EncryptionAlgorithm": request.get("SourceEncryptionAlgorithm", SYMMETRIC),
+        "GrantTokens": request.get("GrantTokens", ()),
     }
 
 

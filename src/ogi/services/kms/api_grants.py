@@ -30,7 +30,7 @@ def _arn(tx: Reader, call: Call, request: Fields) -> str:
 
 
 def _facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    found = conditions.of(call, _key(tx, call, request), request)
+    found = dict(targets.facts_of(call, _key(tx, call, request), request))
     found["kms:GrantIsForAWSResource"] = str(call.context.get("aws:ViaAWSService", "false"))
     constraints = request.get("Constraints") or {}
     for name in ("EncryptionContextEquals", "EncryptionContextSubset"):
@@ -102,16 +102,17 @@ def _allowed_by_policy(tx: Transaction, call: Call, key: Key, request: Fields) -
     return True
 
 
-@SERVICE.operation(on=_arn, keys=_facts, reads=True, unsupported=("GranteeServicePrincipal",))
+@SERVICE.operation(on=_arn, keys=_facts, reads=True)
 def list_grants(tx: Reader, call: Call, request: Fields) -> Fields:
     key = _key(tx, call, request)
     limit, after = min(request.get("Limit", PAGE_DEFAULT), PAGE_MAX), pages.begin(request)
+    grantee = _one(request, "GranteePrincipal", "GranteeServicePrincipal")
     found = [
         grant
         for grant in grants.of_key(tx, key)
         if grant.id > after
         and grant.id == request.get("GrantId", grant.id)
-        and grant.grantee == request.get("GranteePrincipal", grant.grantee)
+        and grantee in ("", grant.grantee)
     ]
     return pages.answer(
         "Grants", found[: limit + 1], limit, lambda grant: grant.id,
@@ -119,15 +120,16 @@ def list_grants(tx: Reader, call: Call, request: Fields) -> Fields:
     )  # fmt: skip
 
 
-@SERVICE.operation(reads=True, unsupported=("RetiringServicePrincipal",))
+@SERVICE.operation(reads=True)
 def list_retirable_grants(tx: Reader, call: Call, request: Fields) -> Fields:
-    if "RetiringPrincipal" not in request:
+    retiring = _one(request, "RetiringPrincipal", "RetiringServicePrincipal")
+    if not retiring:
         raise ValidationException("RetiringPrincipal is required.")
     limit, after = min(request.get("Limit", PAGE_DEFAULT), PAGE_MAX), pages.begin(request)
     # A marker is KEY GRANT: grants lie by key, then by grant.
     start = b"\x00\x00".join(part.encode() for part in after.split(" ")) + b"\x00\x01"
     rows = GRANTS.scan(tx, call.home, limit=SCANNED_MAX, start=start if after else None)
-    found = [row for _, row in rows if row.retiring == request["RetiringPrincipal"]]
+    found = [row for _, row in rows if row.retiring == retiring]
     result = pages.answer(
         "Grants", found[: limit + 1], limit, _marker,
         lambda grant: _shown(grant, call.arn("kms", f"key/{grant.key_id}")),

@@ -21,6 +21,7 @@ from ogi.services.kms import (
     pages,
     pairs,
     policies,
+    rotations,
     targets,
     uses,
 )
@@ -256,7 +257,10 @@ def _switch(tx: Transaction, call: Call, request: Fields, action: str, state: st
     keys.require_present(key)
     if key.state == "PendingImport":
         raise KMSInvalidStateException(f"{key.arn} is pending import.")
-    keys.put(tx, msgspec.structs.replace(key, state=state))
+    key = msgspec.structs.replace(key, state=state)
+    keys.put(tx, key)
+    if state == "Enabled":
+        rotations.resume(tx, call, key)
     return {}
 
 
@@ -345,7 +349,10 @@ def list_resource_tags(tx: Reader, call: Call, request: Fields) -> Fields:
 
 
 def _merged(tags: Mapping[str, str], more: Any) -> dict[str, str]:
-    merged = {**tags, **{tag["TagKey"]: tag["TagValue"] for tag in more}}
+    added = {tag["TagKey"]: tag["TagValue"] for tag in more}
+    if len(added) != len(more):
+        raise TagException("Duplicate tag keys found.")
+    merged = {**tags, **added}
     if len(merged) > TAGS_MAX or any(name.lower().startswith("aws:") for name in merged):
         raise TagException
     return merged

@@ -29,13 +29,16 @@ def disable_key_rotation(tx: Transaction, call: Call, request: Fields) -> Fields
 @SERVICE.operation(on=targets.arn, keys=targets.facts, reads=True)
 def get_key_rotation_status(tx: Reader, call: Call, request: Fields) -> Fields:
     key = keys.find(tx, call, request["KeyId"], aliases=False)
-    rotations.require_rotatable(key)
-    # AWS renews the material of its own keys every year and shows them as rotated.
+    # AWS renews the material of its own keys every year and shows them as rotated. The status of
+    # key pairs and HMAC keys "is always false" (docs.rs/aws-sdk-kms/0.22.0, from the API reference
+    # of 2022), and so it is "while a KMS key is pending deletion" (API_GetKeyRotationStatus).
     found: Fields = {"KeyId": key.arn, "KeyRotationEnabled": key.manager == "AWS"}
-    if key.rotation is not None:
+    if key.rotation is not None and key.deletion is None:
         found["KeyRotationEnabled"] = True
         found["RotationPeriodInDays"] = key.rotation.period_days
-        found["NextRotationDate"] = key.rotation.next
+        if key.rotation.next > call.now:
+            # Else it waits until the key is enabled again.
+            found["NextRotationDate"] = key.rotation.next
     return found
 
 

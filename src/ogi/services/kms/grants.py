@@ -16,6 +16,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 
 from ogi import arn as arns
+from ogi.access import trusts
 from ogi.service import Call
 from ogi.services.kms import keys, specs
 from ogi.services.kms.effects import in_effect
@@ -64,7 +65,7 @@ def operations_of(key: Key) -> frozenset[str]:
     return frozenset(found)
 
 
-def check(key: Key, grant: Grant) -> None:
+def check(tx: Reader, key: Key, grant: Grant) -> None:
     wrong = set(grant.operations) - operations_of(key)
     if wrong:
         raise ValidationException(
@@ -84,7 +85,8 @@ def check(key: Key, grant: Grant) -> None:
         if is_service:
             continue
         arn = arns.parse(principal) if principal else None
-        if principal and (arn is None or arn.service not in ("iam", "sts")):
+        known = arn is not None and arn.service in ("iam", "sts") and trusts.exists(tx, principal)
+        if principal and not known:
             raise InvalidArnException(f"ARN does not refer to a valid principal: {principal}")
     if (grant.subset or grant.equal) and key.spec != "SYMMETRIC_DEFAULT":
         raise ValidationException(
@@ -129,7 +131,7 @@ def _within(grant: Grant, parent: Grant) -> bool:
 
 def create(tx: Transaction, call: Call, key: Key, grant: Grant) -> Grant:
     """Keep a grant; one of the same name that says the same is the same grant."""
-    check(key, grant)
+    check(tx, key, grant)
     present = of_key(tx, key)
     if grant.name:
         for other in present:

@@ -75,6 +75,22 @@ def rotate_on_demand(tx: Transaction, call: Call, key: Key) -> None:
     keys.put(tx, msgspec.structs.replace(key, materials=(*key.materials, current), pending=None))
 
 
+def resume(tx: Transaction, call: Call, key: Key) -> None:
+    """Rotate a key that is enabled again, if it was to be rotated in between.
+
+    "If the key material in the re-enabled KMS key hasn't been rotated in one year, AWS KMS rotates
+    it immediately": API_GetKeyRotationStatus
+    """
+    if key.rotation is not None and key.rotation.next <= call.now:
+        _rotate(tx, call, key, key.rotation, call.now)
+
+
+def _rotate(tx: Transaction, call: Call, key: Key, rotation: Rotation, at: float) -> None:
+    key = _renewed(call, key, "AUTOMATIC")
+    recording.happened(call, "kms", "RotateKey", key.arn)
+    _plan(tx, call, key, msgspec.structs.replace(rotation, next=at + rotation.period_days * DAY_S))
+
+
 def _plan(tx: Transaction, call: Call, key: Key, rotation: Rotation) -> None:
     keys.put(tx, msgspec.structs.replace(key, rotation=rotation))
     deliveries.post(
@@ -95,10 +111,7 @@ def rotate(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = KEYS.get(tx, call.home, request["Id"])
     if key is None or key.rotation is None or key.rotation.next != request["Due"]:
         return {}
-    period_days = key.rotation.period_days
     if key.state == "Enabled":
-        # A key that is disabled or about to be deleted is not rotated; the plan goes on.
-        key = _renewed(call, key, "AUTOMATIC")
-        recording.happened(call, "kms", "RotateKey", key.arn)
-    _plan(tx, call, key, Rotation(period_days, request["Due"] + period_days * DAY_S))
+        _rotate(tx, call, key, key.rotation, request["Due"])
+    # A key that is disabled or about to be deleted is not rotated; `resume` makes up for it.
     return {}

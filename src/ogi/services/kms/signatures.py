@@ -75,15 +75,17 @@ def verify(public_der: bytes, algorithm: str, message: bytes, kind: str, signatu
         raise KMSInvalidSignatureException from None
 
 
-def encrypt(public_der: bytes, algorithm: str, plain: bytes) -> bytes:
+def encrypt(public_der: bytes, spec: str, algorithm: str, plain: bytes) -> bytes:
     key = pairs.public(public_der)
     assert isinstance(key, rsa.RSAPublicKey)
-    try:
-        return key.encrypt(plain, _oaep(algorithm))
-    except ValueError:
+    # RFC 8017, section 7.1.1; API_Encrypt has the same numbers.
+    largest = key.key_size // 8 - 2 * _HASHES[algorithm[algorithm.index("SHA_") :]].digest_size - 2
+    if len(plain) > largest:
         raise ValidationException(
-            f"Plaintext is too long for {algorithm} and a key of {key.key_size} bits."
-        ) from None
+            f"Algorithm {algorithm} and key spec {spec} cannot encrypt data larger than"
+            f" {largest} bytes."
+        )
+    return key.encrypt(plain, _oaep(algorithm))
 
 
 def decrypt(private_der: bytes, algorithm: str, blob: bytes) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ogi.service import Call, Fields
-from ogi.services.kms import ciphertexts, conditions, keys, specs, uses
+from ogi.services.kms import ciphertexts, conditions, grants, keys, specs, uses
 from ogi.services.kms.errors import (
     DryRunOperationException,
     InvalidKeyUsageException,
@@ -29,7 +29,14 @@ def arn(tx: Reader, call: Call, request: Fields) -> str:
 
 
 def facts(tx: Reader, call: Call, request: Fields) -> Mapping[str, Any]:
-    return conditions.of(call, key(tx, call, request), request)
+    return facts_of(call, key(tx, call, request), request)
+
+
+def facts_of(call: Call, key: Key, request: Fields) -> Mapping[str, Any]:
+    """The condition keys; a grant works at once, so its token need only be one."""
+    for token in request.get("GrantTokens") or ():
+        grants.read_token(call, token)
+    return conditions.of(call, key, request)
 
 
 def own_arn(tx: Reader, call: Call, request: Fields) -> str:
