@@ -13,27 +13,43 @@ from hypothesis import strategies as st
 
 _texts = st.text("abAB", max_size=3)
 _numbers = st.integers(-3, 3) | st.sampled_from([0.5, 1.25])
-_leaves = _texts | _numbers | st.booleans() | st.none() | st.sampled_from(["10.0.0.1", "10.1.0.1"])
-_plain = _texts | _numbers
-_conditions = st.one_of(
-    _leaves,
-    st.builds(lambda t: {"prefix": t}, _texts),
-    st.builds(lambda t: {"suffix": t}, _texts),
-    st.builds(lambda t: {"equals-ignore-case": t}, _texts),
-    st.builds(
+leaves = _texts | _numbers | st.booleans() | st.none() | st.sampled_from(["10.0.0.1", "10.1.0.1"])
+_some = st.text("abAB", min_size=1, max_size=2)
+operators = {
+    "prefix": st.builds(lambda t: {"prefix": t}, _texts),
+    "suffix": st.builds(lambda t: {"suffix": t}, _texts),
+    "equals-ignore-case": st.builds(lambda t: {"equals-ignore-case": t}, _texts),
+    "wildcard": st.builds(
         lambda t: {"wildcard": t},
         st.from_regex(r"[abAB]?(\*[abAB]{1,2}){0,3}\*?", fullmatch=True).filter(
             lambda t: t.count("*") <= 3
         ),
     ),
-    st.just({"cidr": "10.0.0.0/16"}),
-    st.builds(lambda v: {"exists": v}, st.booleans()),
-    st.builds(lambda v: {"anything-but": v}, st.lists(_plain, min_size=1, max_size=3)),
-    st.builds(lambda t: {"anything-but": {"prefix": t}}, _texts),
-    st.builds(
-        lambda op, n: {"numeric": [op, n]}, st.sampled_from(["<", "<=", "=", ">", ">="]), _numbers
+    "cidr": st.builds(lambda bits: {"cidr": f"10.0.0.0/{bits}"}, st.integers(7, 32)),
+    "exists": st.builds(lambda v: {"exists": v}, st.booleans()),
+    "anything-but": st.one_of(
+        st.builds(
+            lambda v: {"anything-but": v},
+            st.lists(_texts, min_size=1, max_size=3) | st.lists(_numbers, min_size=1, max_size=3),
+        ),
+        st.builds(lambda t: {"anything-but": {"prefix": t}}, _some),
     ),
-)
+    "numeric": st.one_of(
+        st.builds(
+            lambda op, n: {"numeric": [op, n]},
+            st.sampled_from(["<", "<=", "=", ">", ">="]),
+            _numbers,
+        ),
+        st.builds(
+            lambda low, n, high, by: {"numeric": [low, n, high, n + by]},
+            st.sampled_from([">", ">="]),
+            _numbers,
+            st.sampled_from(["<", "<="]),
+            st.integers(1, 4) | st.just(0.00001),
+        ),
+    ),
+}
+_conditions = st.one_of(leaves, *operators.values())
 _arrays = st.lists(_conditions, min_size=1, max_size=2)
 _rules = st.dictionaries(st.sampled_from("xyz"), _arrays, min_size=1, max_size=2)
 _nested = st.dictionaries(st.sampled_from("xyz"), _arrays | _rules, min_size=1, max_size=2)
@@ -44,7 +60,7 @@ policies = st.one_of(
 bodies = st.dictionaries(
     st.sampled_from("xyz"),
     st.recursive(
-        _leaves,
+        leaves,
         lambda inner: (
             st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=2)
         ),
@@ -102,7 +118,11 @@ def _says(condition: Any, value: Any) -> bool:
             return not any(_says(one, value) for one in argument)
         case "numeric":
             a, op, b = value, argument[0], argument[1]
-            return number and {"<": a < b, "<=": a <= b, "=": a == b, ">": a > b, ">=": a >= b}[op]
+            holds = (
+                {"<": a < b, "<=": a <= b, "=": a == b, ">": a > b, ">=": a >= b} if number else {}
+            )
+            rest = {"numeric": argument[2:]}
+            return bool(holds.get(op)) and (len(argument) == 2 or _says(rest, value))
     raise AssertionError(kind)
 
 

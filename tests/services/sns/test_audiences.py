@@ -14,7 +14,7 @@ from ogi.services.sns import audiences, filters, subscriptions
 from ogi.services.sns.audiences import Audience, Cursor
 from ogi.services.sns.conditions import FilterError
 from ogi.services.sns.contents import Attribute, Content
-from ogi.services.sns.subscriptions import ROUTES, Subscription
+from ogi.services.sns.subscriptions import ROUTES, SHAPES, Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Reader, Transaction
 from ogi.storage.memory import MemoryStore
@@ -27,7 +27,7 @@ _values = st.sampled_from(["a", "b", 1, True, None])
 _exact = st.dictionaries(
     st.sampled_from("xy"), st.lists(_values, min_size=1, max_size=3), min_size=1
 )
-_loose = st.just({"x": [{"prefix": "a"}]})
+_loose = st.just({"x": [{"exists": False}]})
 _sharp = st.one_of(
     policies, _exact, st.builds(lambda a, b: {"$or": [a, b]}, _exact, _exact | _loose)
 )
@@ -116,8 +116,25 @@ async def _check(
         for one in said
     ]
     found = [sorted(await store.read(lambda tx, o=one: _served(tx, o, limit))) for one in said]
+    assert await store.read(_kinds_counted) == await store.read(_kinds_told)
     await store.close()
     assert found == expected
+
+
+def _kinds_told(tx: Reader) -> dict[str, dict[str, int]]:
+    """What the topic says of each path."""
+    rows = SHAPES.scan(tx, TOPIC.control, "news", limit=100)
+    return {rest.rstrip(b"\x00").decode(): row.kinds for rest, row in rows}
+
+
+def _kinds_counted(tx: Reader) -> dict[str, dict[str, int]]:
+    counted: dict[str, dict[str, int]] = {}
+    for rest, _ in ROUTES.scan(tx, TOPIC.control, "news", limit=10_000):
+        pattern = filters.pattern_of(rest.partition(b"\x00")[0].decode())
+        if pattern is not None:
+            kinds = counted.setdefault(pattern[0], {})
+            kinds[pattern[1]] = kinds.get(pattern[1], 0) + 1
+    return counted
 
 
 async def test_a_text_that_all_ask_for_holds_the_first_only(sns: Client) -> None:

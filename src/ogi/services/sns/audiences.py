@@ -1,28 +1,38 @@
 """Audiences: who of a topic's subscribers gets a message, found without looking at all of them.
 
 A subscription whose filter asks for certain values (texts, numbers, true, false, null) lies in a
-bucket for each of them; all others lie in one bucket that every message opens. A message opens the
-buckets of the values that it has. Where a filter asks for several things at once, the subscription
-lies with the one for which fewest others had asked when it was made.
+bucket for each of them; so does one that asks for beginnings, ends, ranges or networks (see
+lookups). All others lie in one bucket that every message opens. A message opens the buckets of
+the values that it has. Where a filter asks for several things at once, the subscription lies with
+the one for which fewest others had asked when it was made.
 Law: a subscription that is in several of them is served in the first.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
 
 import msgspec
 
 from ogi.services.sns import filters, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.filters import Filter, Values
-from ogi.services.sns.subscriptions import EVERYBODY, ROUTES, Subscription, filter_of, tokens_of
+from ogi.services.sns.subscriptions import (
+    EVERYBODY,
+    ROUTES,
+    SHAPES,
+    Subscription,
+    filter_of,
+    tokens_of,
+)
 from ogi.services.sns.topics import Topic
 from ogi.storage import Reader
-from ogi.storage.keys import text
+from ogi.storage.keys import after, text
 
 BUCKETS_MAX = 256
-"""A message with more values than this looks at all subscriptions that ask for one."""
+"""A message with more values than this looks at all subscriptions that ask for one; one that would
+open more of other conditions, at all of these on a path."""
 LOOKED_AT_MAX = 1_000
 """Subscriptions whose filters are tested in one transaction, whether they match or not."""
 
@@ -45,35 +55,46 @@ class Audience:
         self._topic = topic
         self._said: dict[str, Values | None] = {}
         self._content = content
-        self._buckets = [EVERYBODY, *self._opened()]
-        self._open = frozenset(self._buckets)
+        spans = sorted(self._opened().items())
+        self._firsts = [first for first, _ in spans]
+        self._lasts = [last for _, last in spans]
 
     def page(
         self, cursor: Cursor, limit: int, look: int = LOOKED_AT_MAX
     ) -> tuple[list[Subscription], Cursor | None]:
         """The next subscribers, at most `limit`, and where to go on; `look`: so many are tested."""
         found: list[Subscription] = []
-        looked_at, after = 0, cursor.after
-        for bucket in self._buckets[bisect_left(self._buckets, cursor.bucket) :]:
-            start = text(after) + b"\x00" if after and bucket == cursor.bucket else None
-            while True:
-                rows = ROUTES.scan(
-                    self._tx, self._topic.control, self._topic.name, bucket, limit=limit,
-                    start=start,
-                )  # fmt: skip
-                for _, row in rows:
-                    if self._gets(row, bucket):
-                        found.append(row)
-                        if len(found) == limit:
-                            return found, Cursor(bucket, row.id)
-                if len(rows) < limit:
-                    break
-                looked_at += limit
-                last = rows[-1][1].id
-                if looked_at >= look:
-                    return found, Cursor(bucket, last)
-                start = text(last) + b"\x00"
+        looked_at, at = 0, bisect_left(self._lasts, cursor.bucket)
+        while at < len(self._firsts):
+            rows = self._rows(at, cursor, limit)
+            for bucket, row in rows:
+                if self._gets(row, bucket):
+                    found.append(row)
+                    if len(found) == limit:
+                        return found, Cursor(bucket, row.id)
+            if len(rows) < limit:
+                at += 1
+                continue
+            bucket, row = rows[-1]
+            cursor = Cursor(bucket, row.id)
+            looked_at += limit
+            if looked_at >= look:
+                return found, cursor
         return found, None
+
+    def _rows(self, at: int, cursor: Cursor, limit: int) -> list[tuple[str, Subscription]]:
+        """The next of the span of buckets at this place, as (bucket, subscription)."""
+        first, last = self._firsts[at], self._lasts[at]
+        base = ROUTES.key(self._topic.control, self._topic.name)
+        begin = base + text(first)
+        if cursor.after and first <= cursor.bucket <= last:
+            begin = base + text(cursor.bucket) + text(cursor.after) + b"\x00"
+        cut = len(base)
+        return [
+            (first if first == last else key[cut : key.index(b"\x00\x00", cut)].decode(),
+             ROUTES.decode(raw))
+            for key, raw in self._tx.scan(begin, after(base + text(last)), limit)
+        ]  # fmt: skip
 
     def wants(self, subscription: Subscription) -> bool:
         """Whether the filter of a subscription, if it has one, lets the message through."""
@@ -91,8 +112,12 @@ class Audience:
         return self._matches(filter_of(subscription))
 
     def _first(self, subscription: Subscription) -> str:
-        """The first of the open buckets in which a subscription lies: tokens are sorted."""
-        return next(token for token in tokens_of(subscription) if token in self._open)
+        """The first of the open buckets in which a subscription lies: they are sorted."""
+        return next(bucket for bucket in tokens_of(subscription) if self._opens(bucket))
+
+    def _opens(self, bucket: str) -> bool:
+        at = bisect_right(self._firsts, bucket) - 1
+        return bucket <= self._lasts[at]
 
     def _matches(self, filter: Filter) -> bool:
         values = self._values(filter.scope)
@@ -112,22 +137,29 @@ class Audience:
                 }
         return self._said[scope]
 
-    def _opened(self) -> list[str]:
-        """The buckets of the message's values, of the scopes in which anybody asks for any."""
-        opened: list[str] = []
+    def _opened(self) -> dict[str, str]:
+        """The buckets of the message's values, of the scopes in which anybody asks for any: each
+        span's last by its first."""
+        spans = {EVERYBODY: EVERYBODY}
         asked = topics.counts(self._tx, self._topic)
         for scope, letter, count in (
             (filters.ATTRIBUTES, "a", asked.of_attributes),
             (filters.BODY, "b", asked.of_bodies),
         ):
-            if not count:
+            values = self._values(scope) if count else None
+            if values is None:
                 continue
-            values = self._values(scope)
-            tokens = filters.tokens_of(scope, values) if values is not None else set()
+            tokens = filters.tokens_of(scope, values)
             if len(tokens) > BUCKETS_MAX:
                 tokens &= self._asked(letter)
-            opened += tokens
-        return sorted(opened)
+            spans.update((token, token) for token in tokens)
+            if asked.of_patterns:
+                spans |= filters.opened(scope, values, self._kinds_at, BUCKETS_MAX)
+        return spans
+
+    def _kinds_at(self, head: str) -> Collection[str]:
+        found = SHAPES.get(self._tx, self._topic.control, self._topic.name, head)
+        return () if found is None else found.kinds
 
     def _asked(self, letter: str) -> set[str]:
         """The buckets that there are: one look each."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from ogi.services.sns.conditions import Condition, FilterError, exists, key_of, read
+from ogi.services.sns import lookups
+from ogi.services.sns.conditions import ABSENT, Condition, FilterError, key_of, read, whole_of
+from ogi.services.sns.lookups import Span
 
 KEYS_MAX = 5
 COMBINATIONS_MAX = 150
@@ -22,12 +24,16 @@ POLICY_BYTES_MAX = 256 * 1024
 COMPILED_MAX = 16_384
 COUNTED_MAX = 256
 """Subscriptions that are counted to find the rarer of two sets of tokens."""
+HEAD_CHARS = 25
 ATTRIBUTES, BODY = "MessageAttributes", "MessageBody"
 
 _RESERVED = frozenset((
     "prefix", "suffix", "anything-but", "equals-ignore-case", "wildcard", "numeric", "exists",
     "cidr",
 ))  # fmt: skip
+
+_BEHIND = "~"
+"""Behind all names of conditions."""
 
 Path = tuple[str, ...]
 Values = Mapping[Path, Sequence[Any]]
@@ -43,27 +49,31 @@ class Rule(msgspec.Struct, frozen=True):
     def holds(self, values: Values) -> bool:
         found = values.get(self.path)
         if found is None:
-            return _ABSENT in self.conditions
+            return ABSENT in self.conditions
         for condition in self.conditions:  # Plain loops: this is asked ten thousand times over.
             for value in found:
                 if condition(value):
                     return True
         return False
 
-    @property
-    def keys(self) -> list[Any] | None:
-        """The keys of the values of which a message must have one here; None if others will do."""
-        keys = [getattr(condition, "key", None) for condition in self.conditions]
-        return None if None in keys else keys
+    def buckets(self, scope: str) -> tuple[str, ...] | None:
+        """Of which a message that holds opens one; None if it may open none, having no value."""
+        found: set[str] = set()
+        for condition in self.conditions:
+            if condition.names:
+                head = head_of(scope, self.path)
+                found.update(head + name for name in condition.names)
+            elif hasattr(condition, "key"):
+                found.add(token(scope, self.path, condition.key))
+            else:
+                return None
+        return tuple(sorted(found))
 
     @property
     def texts(self) -> list[str] | None:
         """The texts of which a message must have one here; None if others will do too."""
         texts = [getattr(condition, "text", None) for condition in self.conditions]
         return None if None in texts else [t for t in texts if t is not None]
-
-
-_ABSENT = exists(False)
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -75,7 +85,7 @@ class Filter(msgspec.Struct, frozen=True):
     """Every message that matches has one of these; none if no such set is known. Where
     subscriptions lie that were made before there was a choice."""
     choices: tuple[tuple[tuple[str, ...], ...], ...]
-    """Of each alternative the sets of tokens of which a message that matches has one of each."""
+    """Of each alternative the sets of buckets of which a message that matches opens one of each."""
 
     def matches(self, values: Values) -> bool:
         for rules in self.alternatives:
@@ -110,10 +120,10 @@ def compile(policy: str, scope: str) -> Filter:
 
 
 def choose(filter: Filter, filling: Callable[[str, int], int]) -> tuple[str, ...]:
-    """Tokens of which every message that matches has one, the rarest; none if there are no such.
+    """Buckets of which every message that matches opens one, the rarest; none if there are no such.
 
-    `filling(token, most)`: how many have chosen a token so far, up to `most`. A text that all
-    subscriptions ask for beside another one thus holds only the first few of them.
+    `filling(begin, most)`: how many have chosen buckets that begin so, up to `most`. A text that
+    all subscriptions ask for beside another one thus holds only the first few of them.
     """
     chosen: set[str] = set()
     for options in filter.choices:
@@ -121,14 +131,57 @@ def choose(filter: Filter, filling: Callable[[str, int], int]) -> tuple[str, ...
             return ()
         best = options[0]
         if len(options) > 1:
-            best = min(options, key=lambda tokens: (_filled(tokens, filling), len(tokens), tokens))
+            best = min(options, key=lambda one: (_filled(one, filling), len(one), one))
         chosen.update(best)
     return tuple(sorted(chosen))
 
 
-def _filled(tokens: tuple[str, ...], filling: Callable[[str, int], int]) -> int:
-    most = COUNTED_MAX // len(tokens) + 1
-    return sum(filling(token, most) for token in tokens)
+def _filled(buckets: tuple[str, ...], filling: Callable[[str, int], int]) -> int:
+    most = COUNTED_MAX // len(buckets) + 1
+    return sum(filling(_crowd(bucket), most) for bucket in buckets)
+
+
+def _crowd(bucket: str) -> str:
+    """What a message that opens this bucket opens at worst."""
+    if pattern_of(bucket) is None:
+        return bucket
+    return bucket[:HEAD_CHARS] + lookups.crowd(bucket[HEAD_CHARS:])
+
+
+@lru_cache(maxsize=COMPILED_MAX)
+def head_of(scope: str, path: Path) -> str:
+    """What the buckets of conditions on `path` begin with that are no plain values."""
+    raw = json.dumps(path).encode("utf-8", "surrogatepass")
+    letter = "A" if scope == ATTRIBUTES else "B"
+    return letter + hashlib.sha256(raw).hexdigest()[: HEAD_CHARS - 1]
+
+
+def pattern_of(bucket: str) -> tuple[str, str] | None:
+    """(head, kind) of such a bucket; None of another."""
+    if bucket[:1] not in ("A", "B"):
+        return None
+    return bucket[:HEAD_CHARS], bucket[HEAD_CHARS : HEAD_CHARS + lookups.KIND_CHARS]
+
+
+def opened(
+    scope: str, values: Values, kinds_at: Callable[[str], Collection[str]], most: int
+) -> dict[str, str]:
+    """The buckets of such conditions that a message opens, as {first: last} of each span.
+
+    kinds_at(head): the kinds that anybody uses. Where it were more than `most`, a path opens all.
+    """
+    found: dict[str, str] = {}
+    for path, here in values.items():
+        head = head_of(scope, path)
+        kinds = kinds_at(head) if here else ()
+        if not kinds:
+            continue
+        spans: Iterable[Span] = (("", _BEHIND),)
+        if len(found) + len(here) * len(kinds) <= most:
+            spans = (s for v in here for s in lookups.opened(kinds, v, whole_of(v)))
+        for first, last in spans:
+            found[head + first] = max(head + last, found.get(head + first, ""))
+    return found
 
 
 def token(scope: str, path: Path, key: Any) -> str:
@@ -224,7 +277,7 @@ def _expanded(policy: dict[str, Any], path: Path, scope: str) -> Iterator[list[R
         elif isinstance(value, list):
             if not value:
                 raise FilterError("Empty arrays are not allowed")
-            conditions = tuple(_ABSENT if c == {"exists": False} else read(c) for c in value)
+            conditions = tuple(map(read, value))
             several = [[Rule((*path, name), conditions)]]
         else:
             raise FilterError(f'"{name}" must be an object or an array')
@@ -258,10 +311,6 @@ def _choices(
     scope: str, alternatives: tuple[tuple[Rule, ...], ...]
 ) -> tuple[tuple[tuple[str, ...], ...], ...]:
     return tuple(
-        tuple(
-            tuple(sorted({token(scope, rule.path, key) for key in keys}))
-            for rule in rules
-            if (keys := rule.keys) is not None
-        )
+        tuple(found for rule in rules if (found := rule.buckets(scope)) is not None)
         for rules in alternatives
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import msgspec
 
@@ -12,7 +13,7 @@ from ogi.services.sns.archive_policies import Replay
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.services.sns.filters import Filter
 from ogi.services.sns.topics import Topic
-from ogi.storage import Home, Reader, Transaction, control
+from ogi.storage import Home, Reader, Transaction, control, keys
 from ogi.storage.tables import Table
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -74,10 +75,18 @@ class Pointer(msgspec.Struct, frozen=True):
     id: str
 
 
+class Shape(msgspec.Struct, frozen=True):
+    """The kinds of conditions on one path of messages, and how many buckets there are of each."""
+
+    kinds: dict[str, int]
+
+
 TABLE = Table("sns.subscription", Subscription)
 ENDPOINTS = Table("sns.endpoint", Pointer)
 ROUTES = Table("sns.route", Subscription)
 """The same rows again in their buckets, where a fan-out finds them with one look."""
+SHAPES = Table("sns.shape", Shape)
+"""Of each path of messages that a condition other than a plain value is about."""
 DEPARTED = Table("sns.departed", Subscription)
 """Those that may come back (see departures)."""
 
@@ -128,6 +137,7 @@ def save(
             ROUTES.delete(tx, home, name, bucket, before.id)
     for bucket in _buckets(made):
         ROUTES.put(tx, made, home, name, bucket, made.id)
+    _reshape(tx, home, name, _buckets(made), () if before is None else _buckets(before))
 
 
 def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
@@ -140,7 +150,7 @@ def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
 def _count(
     tx: Transaction, topic: Topic, made: Subscription | None, before: Subscription | None
 ) -> None:
-    names = ("confirmed", "pending", "of_attributes", "of_bodies", "filters")
+    names = ("confirmed", "pending", "of_attributes", "of_bodies", "of_patterns", "filters")
     changes = dict.fromkeys(names, 0)
     for one, by in ((made, 1), (before, -1)):
         if one is None:
@@ -149,6 +159,7 @@ def _count(
         changes["filters"] += by if one.filter_policy else 0
         if one.filter_policy and _buckets(one) not in ((), (EVERYBODY,)):
             changes["of_bodies" if one.filter_scope == filters.BODY else "of_attributes"] += by
+        changes["of_patterns"] += by if any(map(filters.pattern_of, _buckets(one))) else 0
     if made is None:
         changes["deleted"] = 1
     if any(changes.values()):
@@ -166,6 +177,28 @@ def forget(tx: Transaction, gone: Subscription) -> None:
         ENDPOINTS.delete(tx, home, name, gone.protocol, gone.endpoint)
     for bucket in _buckets(gone):
         ROUTES.delete(tx, home, name, bucket, gone.id)
+    _reshape(tx, home, name, (), _buckets(gone))
+
+
+def _reshape(
+    tx: Transaction, home: Home, name: str, made: tuple[str, ...], before: tuple[str, ...]
+) -> None:
+    """Count the conditions by their path and kind."""
+    changes: dict[str, Counter[str]] = {}
+    for buckets, by in ((made, 1), (before, -1)):
+        for pattern in map(filters.pattern_of, buckets):
+            if pattern is not None:
+                changes.setdefault(pattern[0], Counter())[pattern[1]] += by
+    for head, counted in changes.items():
+        if not any(counted.values()):
+            continue
+        found = SHAPES.get(tx, home, name, head)
+        counted.update({} if found is None else found.kinds)
+        kinds = {kind: count for kind, count in counted.items() if count > 0}
+        if kinds:
+            SHAPES.put(tx, Shape(kinds), home, name, head)
+        else:
+            SHAPES.delete(tx, home, name, head)
 
 
 def _buckets(subscription: Subscription) -> tuple[str, ...]:
@@ -193,7 +226,8 @@ def _chosen(tx: Reader, made: Subscription, before: Subscription | None) -> tupl
     ):  # fmt: skip
         return before.buckets
 
-    def filling(token: str, most: int) -> int:
-        return len(ROUTES.scan(tx, made.control, made.topic_name, token, limit=most))
+    def filling(begin: str, most: int) -> int:
+        first = ROUTES.key(made.control, made.topic_name) + begin.encode()
+        return len(tx.scan(first, keys.after(first), most))
 
     return filters.choose(filter_of(made), filling)

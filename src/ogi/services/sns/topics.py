@@ -86,6 +86,8 @@ class Counts(msgspec.Struct, frozen=True):
     deleted: int = 0
     of_attributes: int = 0
     of_bodies: int = 0
+    of_patterns: int = 0
+    """Those that ask for other than plain values (see lookups)."""
     filters: int = 0
     """All that have a filter policy."""
 
