@@ -93,3 +93,15 @@ async def test_a_batch_may_have_one_mebibyte_altogether(sqs: Client, url: str) -
     assert refused.value.message == (
         "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577 bytes."
     )
+
+
+async def test_a_queues_own_limit_is_of_each_message_of_a_batch(sqs: Client) -> None:
+    url = await sqs.queue(MaximumMessageSize=1_024)
+    entries = _entries("a", "b", "c")
+    entries[0]["MessageBody"] = entries[2]["MessageBody"] = "x" * 1_024
+    entries[1]["MessageBody"] = "x" * 1_025
+    result = await sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    assert [one["Id"] for one in result["Successful"]] == ["a", "c"]
+    (failed,) = result["Failed"]
+    assert failed["Code"] == "InvalidParameterValue"
+    assert "shorter than 1024 bytes" in failed["Message"]

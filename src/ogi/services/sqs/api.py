@@ -54,10 +54,12 @@ def send_message(tx: Transaction, call: Call, request: Fields) -> Fields:
 def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "SendMessageBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
-    size, limit = sum(map(contents.size_of, entries)), queue.attributes.message_bytes_max
-    if size > limit:
+    size = sum(map(contents.size_of, entries))
+    if size > attributes.MESSAGE_BYTES_MAX:
+        # The queue's MaximumMessageSize is of each message; API reference, SendMessageBatch.
         raise BatchRequestTooLong(
-            f"Batch requests cannot be longer than {limit} bytes. You have sent {size} bytes."
+            f"Batch requests cannot be longer than {attributes.MESSAGE_BYTES_MAX} bytes. "
+            f"You have sent {size} bytes."
         )
     ledger = Ledger(tx, queue)
     result = batches.run(entries, lambda entry: _sent(messages.send(tx, call, ledger, entry)))

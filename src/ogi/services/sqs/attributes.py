@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ogi import arn as arns
-from ogi.access import policy as policies
+from ogi.services.sqs import policies
 from ogi.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
 from ogi.services.sqs.errors import InvalidParameterValue as InvalidParameter
 
@@ -20,8 +20,6 @@ MESSAGE_BYTES_MAX = 1_048_576
 MAX_RECEIVES_MAX = 1_000
 """maxReceiveCount; developer guide, dead-letter queues: 'between 1 and 1,000'."""
 SOURCE_ARNS_MAX = 10
-POLICY_BYTES_MAX = 8_192
-"""Developer guide, quotas related to policies."""
 
 _NUMBERS = {
     "DelaySeconds": ("delay_s", 0, 900),
@@ -143,22 +141,12 @@ def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
     if name == "KmsMasterKeyId":
         return {"kms_key_id": text}
     if name == "Policy":
-        return {"policy": _policy(text)}
+        if text:
+            policies.check(text)
+        return {"policy": text}
     if name == "RedrivePolicy":
         return {"redrive": _redrive(text), "redrive_text": text}
     return {"redrive_allow": _redrive_allow(text), "redrive_allow_text": text}
-
-
-def _policy(text: str) -> str:
-    if not text:
-        return ""
-    if len(text.encode()) > POLICY_BYTES_MAX:
-        raise InvalidAttributeValue.of("Policy")
-    try:
-        policies.compile(text)
-    except policies.PolicySyntax:
-        raise InvalidAttributeValue.of("Policy") from None
-    return text
 
 
 def _redrive(text: str) -> Redrive | None:

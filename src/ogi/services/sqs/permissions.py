@@ -11,13 +11,10 @@ import re
 from typing import Any
 
 from ogi.service import Call
+from ogi.services.sqs import policies
 from ogi.services.sqs.errors import AccessDenied, InvalidParameterValue, MissingParameter, OverLimit
+from ogi.services.sqs.policies import ACTIONS_MAX
 from ogi.services.sqs.queues import Queue
-
-ACTIONS_MAX = 7
-PRINCIPALS_MAX = 50
-"""Developer guide, quotas related to policies: 50 principals, 20 statements, 7 actions."""
-STATEMENTS_MAX = 20
 
 SHARED = (
     "SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility",
@@ -46,8 +43,6 @@ def add(queue: Queue, label: str, accounts: list[str], actions: list[str]) -> st
     statements = document["Statement"]
     if any(statement.get("Sid") == label for statement in statements):
         raise InvalidParameterValue.of("Label", label, "Already exists.")
-    if len(statements) >= STATEMENTS_MAX:
-        raise OverLimit(f"A policy can have {STATEMENTS_MAX} statements.")
     principals = [f"arn:aws:iam::{account}:root" for account in accounts]
     names = [f"SQS:{action}" for action in actions]
     statements.append({
@@ -57,7 +52,9 @@ def add(queue: Queue, label: str, accounts: list[str], actions: list[str]) -> st
         "Action": names[0] if len(names) == 1 else names,
         "Resource": queue.arn,
     })  # fmt: skip
-    return json.dumps(document)
+    text = json.dumps(document)
+    policies.check(text)
+    return text
 
 
 def remove(queue: Queue, label: str) -> str:
@@ -84,8 +81,6 @@ def _check(label: str, accounts: list[str], actions: list[str]) -> None:
         raise MissingParameter.of("Actions")
     if len(actions) > ACTIONS_MAX:
         raise OverLimit(f"{len(actions)} Actions were found, maximum allowed is {ACTIONS_MAX}.")
-    if len(accounts) > PRINCIPALS_MAX:
-        raise OverLimit(f"A policy can have {PRINCIPALS_MAX} principals.")
     for account in accounts:
         if not re.fullmatch(r"\d{12}", account):
             raise InvalidParameterValue.of("PrincipalId", f"[{account}]", "Unable to verify.")
@@ -108,6 +103,5 @@ def _document(queue: Queue) -> dict[str, Any]:
             "Version": "2008-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", "Statement": [],
         }  # fmt: skip
     document: dict[str, Any] = json.loads(queue.attributes.policy)
-    if isinstance(document.get("Statement"), dict):
-        document["Statement"] = [document["Statement"]]
+    document["Statement"] = policies.statements_of(document)
     return document
