@@ -100,6 +100,8 @@ async def test_attributes_travel_with_their_types_and_labels(sqs: Client, url: s
         ({"a": _string("x", "Number")}, "Can't cast the value of message .user. attribute 'a'"),
         ({"a": _string("NaN", "Number")}, "Can't cast"),
         ({"a": {**_string("x"), "StringListValues": ["x"]}}, "not supported"),
+        ({"a": {"StringValue": "x"}}, "non-empty message attribute type"),
+        ({"a": {"DataType": "Binary"}}, "must contain a non-empty value of type 'Binary'"),
     ],
 )
 async def test_a_bad_attribute_is_refused(
@@ -107,6 +109,33 @@ async def test_a_bad_attribute_is_refused(
 ) -> None:
     with pytest.raises(errors.InvalidParameterValue, match=sentence):
         await sqs.send(url, MessageAttributes=attributes)
+    entries = [
+        {"Id": "good", "MessageBody": "x"},
+        {"Id": "bad", "MessageBody": "x", "MessageAttributes": attributes},
+    ]
+    result = await sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    assert [one["Id"] for one in result["Successful"]] == ["good"]
+    assert [one["Code"] for one in result["Failed"]] == ["InvalidParameterValue"]
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "+1.50", ".5", "5.", "1e126", "-1E-128", "0" * 60 + "1", "1" * 38, "0e999"]
+)
+async def test_what_is_a_number_travels_as_it_was_written(sqs: Client, url: str, text: str) -> None:
+    attributes = {"a": _string(text, "Number")}
+    await sqs.send(url, MessageAttributes=attributes)
+    (message,) = await sqs.receive(url, MessageAttributeNames=["a"])
+    assert message["MessageAttributes"] == attributes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "NaN", "Infinity", "1_000", " 1", "1\n", "٣", "0x1", "1.1e126", "1e-129", "1e127",
+     "1" * 39, "1e9999999999", "9" * 5_000, "-", ".", "e5"],
+)  # fmt: skip
+async def test_what_is_no_number_is_refused(sqs: Client, url: str, text: str) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match=r"Can't cast the value of message"):
+        await sqs.send(url, MessageAttributes={"a": _string(text, "Number.float")})
 
 
 @pytest.mark.parametrize(

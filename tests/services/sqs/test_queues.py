@@ -97,7 +97,7 @@ async def test_attributes_have_ranges(sqs: Client, url: str, name: str) -> None:
     for value in (low, high):
         await sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(value)})
         assert (await sqs.attributes(url))[name] == str(value)
-    for bad in (str(low - 1), str(high + 1), "x", "", "1.5"):
+    for bad in (str(low - 1), str(high + 1), "x", "", "1.5", " 1", "²", "٣", "9" * 5_000):
         with pytest.raises(errors.InvalidAttributeValue, match=f"Invalid value for the .* {name}"):
             await sqs.set_queue_attributes(QueueUrl=url, Attributes={name: bad})
 
@@ -162,7 +162,10 @@ async def test_the_host_of_a_url_does_not_matter(sqs: Client, url: str, form: st
     assert await sqs.bodies(url) == ["hello"]
 
 
-@pytest.mark.parametrize("form", ["nonsense", "http://host/orders", "http://host/12/orders", ""])
+@pytest.mark.parametrize(
+    "form",
+    ["nonsense", "http://host/orders", "http://host/12/orders", "http://[/111122223333/orders", ""],
+)
 async def test_what_is_no_queue_url_is_refused(sqs: Client, url: str, form: str) -> None:
     with pytest.raises(errors.InvalidAddress, match="is not valid for this endpoint"):
         await sqs.send(form)

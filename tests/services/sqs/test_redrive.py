@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -144,7 +145,10 @@ async def test_fifo_dead_letters_keep_their_order(sqs: Client) -> None:
         ("[" * 20_000, "Redrive policy is not a valid JSON map."),
         (_policy("dead", 0), "Invalid value for maxReceiveCount: 0"),
         (_policy("dead", 1001), "Invalid value for maxReceiveCount: 1001"),
+        (_policy("dead").replace(": 2}", ': "²"}'), "Invalid value for maxReceiveCount: ²"),
+        (_policy("dead").replace(": 2}", f': "{"9" * 5_000}"}}'), "maxReceiveCount: 999"),
         (_policy("missing"), "Dead letter target does not exist."),
+        (_policy("\ud800"), "Invalid value for deadLetterTargetArn."),
     ],
 )
 async def test_a_bad_redrive_policy_is_refused(
@@ -176,7 +180,14 @@ async def test_the_dead_letter_queue_says_who_may_use_it(sqs: Client, dead: str)
     await allow(redrivePermission="allowAll")
     await sqs.queue("a", RedrivePolicy=_policy("dead"))
     unknown = {"redrivePermission": "denyAll", "else": 1}
-    for bad in ({"redrivePermission": "byQueue"}, {"redrivePermission": "x"}, unknown, {}):
+    unreadable = {"redrivePermission": "byQueue", "sourceQueueArns": [PREFIX + "\ud800"]}
+    for bad in (
+        unreadable,
+        {"redrivePermission": "byQueue"},
+        {"redrivePermission": "x"},
+        unknown,
+        {},
+    ):
         with pytest.raises(errors.InvalidAttributeValue):
             await allow(**bad)
 
@@ -339,8 +350,10 @@ async def test_only_a_dead_letter_queue_can_be_the_source(sqs: Client, source: s
         await sqs.start_message_move_task(
             SourceArn=PREFIX + "dead", MaxNumberOfMessagesPerSecond=501
         )
-    with pytest.raises(errors.ResourceNotFoundException):
-        await sqs.cancel_message_move_task(TaskHandle="nonsense")
+    unreadable = base64.b64encode(b'{"taskId": "x", "sourceArn": "\\ud800"}').decode()
+    for handle in ("nonsense", "", unreadable):
+        with pytest.raises(errors.ResourceNotFoundException, match="Task does not exist"):
+            await sqs.cancel_message_move_task(TaskHandle=handle)
 
 
 async def test_who_starts_a_move_may_send_to_its_destination(sqs: Client, source: str) -> None:

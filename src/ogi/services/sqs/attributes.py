@@ -6,6 +6,7 @@ Ranges and defaults: API reference, CreateQueue and SetQueueAttributes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ MESSAGE_BYTES_MAX = 1_048_576
 MAX_RECEIVES_MAX = 1_000
 """maxReceiveCount; developer guide, dead-letter queues: 'between 1 and 1,000'."""
 SOURCE_ARNS_MAX = 10
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 _NUMBERS = {
     "DelaySeconds": ("delay_s", 0, 900),
@@ -120,9 +122,10 @@ def change(attributes: Attributes, texts: Mapping[str, str], *, creating: bool) 
 def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
     if name in _NUMBERS:
         field, low, high = _NUMBERS[name]
-        if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        number = _number(text)
+        if number is None or not low <= number <= high:
             raise InvalidAttributeValue.of(name)
-        return {field: int(text)}
+        return {field: number}
     if name in _FIFO_CHOICES:
         field, choices = _FIFO_CHOICES[name]
         value = text.lower() if choices[0] == "true" else text
@@ -149,6 +152,10 @@ def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
     return {"redrive_allow": _redrive_allow(text), "redrive_allow_text": text}
 
 
+def _number(text: str) -> int | None:
+    return int(text) if _DIGITS.fullmatch(text) else None
+
+
 def _redrive(text: str) -> Redrive | None:
     """RedrivePolicy; the sentences are AWS's as its users report them."""
     if not text:
@@ -165,8 +172,8 @@ def _redrive(text: str) -> Redrive | None:
             name, text, "Only following attributes are supported: "
             "[deadLetterTargetArn, maxReceiveCount]."
         )  # fmt: skip
-    count = str(document["maxReceiveCount"])
-    if not count.isdigit() or not 1 <= int(count) <= MAX_RECEIVES_MAX:
+    count = _number(str(document["maxReceiveCount"]))
+    if count is None or not 1 <= count <= MAX_RECEIVES_MAX:
         raise InvalidParameter.of(
             name, text, "Invalid value for maxReceiveCount: "
             f"{document['maxReceiveCount']}, valid values are from 1 to {MAX_RECEIVES_MAX} "
@@ -175,7 +182,7 @@ def _redrive(text: str) -> Redrive | None:
     target = document["deadLetterTargetArn"]
     if not isinstance(target, str) or not _queue_arn(target):
         raise InvalidParameter.of(name, text, "Invalid value for deadLetterTargetArn.")
-    return Redrive(target, int(count))
+    return Redrive(target, count)
 
 
 def _redrive_allow(text: str) -> RedriveAllow | None:
@@ -217,7 +224,13 @@ def _object(name: str, text: str) -> dict[str, Any]:
 
 def _queue_arn(text: str) -> bool:
     arn = arns.parse(text)
-    return arn is not None and arn.service == "sqs" and bool(arn.region and arn.account)
+    # JSON may hold characters that UTF-8 has not.
+    return (
+        text.isascii()
+        and arn is not None
+        and arn.service == "sqs"
+        and bool(arn.region and arn.account)
+    )
 
 
 def texts(attributes: Attributes) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -25,7 +25,11 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NO_CONTROLS = bytes({*range(256)} - {*range(0x20)} | {0x09, 0x0A, 0x0D})
 _NAME = re.compile(r"[A-Za-z0-9_\-.]+")
 _TRACE = re.compile(r"[A-Za-z]+=[^;=]+(;\s*[A-Za-z]+=[^;=]+)*;?")
-_NUMBER_LIMIT = Decimal(10) ** 128
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
+_LARGEST, _SMALLEST = Decimal("1e126"), Decimal("1e-128")
+DIGITS_MAX = 38
+NUMBER_CHARS_MAX = 512
+"""Zeros before and behind are allowed, but not without end."""
 
 
 class Content(msgspec.Struct, frozen=True, array_like=True):
@@ -87,8 +91,8 @@ def size_of(entry: Mapping[str, Any]) -> int:
     """Bytes of body and attributes; system attributes do not count."""
     attributes: dict[str, dict[str, Any]] = entry.get("MessageAttributes") or {}
     return len(entry["MessageBody"].encode("utf-8", "surrogatepass")) + sum(
-        len(name.encode())
-        + len(value["DataType"].encode())
+        len(name.encode("utf-8", "surrogatepass"))
+        + len(value.get("DataType", "").encode("utf-8", "surrogatepass"))
         + len(value.get("StringValue", "").encode("utf-8", "surrogatepass"))
         + len(value.get("BinaryValue", b""))
         for name, value in attributes.items()
@@ -187,16 +191,20 @@ def _check_value(name: str, value: Mapping[str, Any]) -> int:
 
 
 def _check_number(name: str, text: str) -> None:
-    """Developer guide: up to 38 digits of precision, between 10^-128 and 10^+126."""
-    try:
-        number = Decimal(text)
-        valid = number.is_finite() and abs(number) < _NUMBER_LIMIT
-    except InvalidOperation:
-        valid = False
-    if not valid:
+    """Developer guide, 'Amazon SQS message metadata': up to 38 digits of precision, between 10^-128
+    and 10^+126."""
+    if not _is_number(text):
         raise InvalidParameterValue(
             f"Can't cast the value of message (user) attribute '{name}' to a number."
         )
+
+
+def _is_number(text: str) -> bool:
+    if len(text) > NUMBER_CHARS_MAX or not _NUMBER.fullmatch(text):
+        return False
+    number = Decimal(text)
+    digits = "".join(map(str, number.as_tuple().digits)).strip("0")
+    return not number or (_SMALLEST <= abs(number) <= _LARGEST and len(digits) <= DIGITS_MAX)
 
 
 def _trace_header(system: Mapping[str, Mapping[str, Any]]) -> str:

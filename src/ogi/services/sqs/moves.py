@@ -77,9 +77,11 @@ def parse_handle(text: str) -> tuple[str, str]:
     """(source ARN, task id)"""
     try:
         fields = json.loads(binascii.a2b_base64(text, strict_mode=True))
-        return str(fields["sourceArn"]), str(fields["taskId"])
+        source_arn, id = str(fields["sourceArn"]), str(fields["taskId"])
+        source_arn.encode("ascii")
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ResourceNotFoundException("Task does not exist.") from None
+    return source_arn, id
 
 
 def latest(tx: Reader, source_arn: str, limit: int) -> list[Task]:

@@ -83,7 +83,10 @@ def account_and_name(queue_url: str) -> tuple[str, str]:
     """
     if len(queue_url) > arns.CHARS_MAX:
         raise InvalidAddress.of(queue_url)
-    parts = urlsplit(queue_url).path.rstrip("/").split("/")
+    try:
+        parts = urlsplit(queue_url).path.rstrip("/").split("/")
+    except ValueError:
+        raise InvalidAddress.of(queue_url) from None
     if len(parts) < 3 or not re.fullmatch(r"\d{12}", parts[-2]) or not parts[-1]:
         raise InvalidAddress.of(queue_url)
     return parts[-2], parts[-1]
