@@ -65,6 +65,16 @@ async def test_the_same_name_and_attributes_are_the_same_queue(sqs: Client) -> N
     )
 
 
+async def test_other_tags_are_another_queue(sqs: Client) -> None:
+    made = await sqs.create_queue(QueueName="orders", tags={"a": "1"})
+    assert await sqs.create_queue(QueueName="orders", tags={"a": "1"}) == made
+    assert await sqs.create_queue(QueueName="orders") == made
+    for tags in ({"a": "2"}, {"a": "1", "b": "2"}, {"b": "1"}):
+        with pytest.raises(errors.QueueNameExists, match="different value for attribute tags"):
+            await sqs.create_queue(QueueName="orders", tags=tags)
+    assert await sqs.list_queue_tags(QueueUrl=made["QueueUrl"]) == {"Tags": {"a": "1"}}
+
+
 @pytest.mark.parametrize("name", ["a" * 80, "a-b_C9"])
 async def test_names_that_are_allowed(sqs: Client, name: str) -> None:
     assert (await sqs.queue(name)).endswith(name)

@@ -160,6 +160,34 @@ async def test_a_bad_redrive_policy_is_refused(
         await sqs.get_queue_url(QueueName="other")
 
 
+@pytest.mark.parametrize("count", ["7", '"7"'])
+async def test_a_redrive_policy_is_told_as_terraform_writes_it(
+    sqs: Client, dead: str, count: str
+) -> None:
+    given = f'{{ "maxReceiveCount" : {count}, "deadLetterTargetArn":\n "{PREFIX}dead" }}'
+    url = await sqs.queue("q", RedrivePolicy=given)
+    told = f'{{"deadLetterTargetArn":"{PREFIX}dead","maxReceiveCount":7}}'
+    assert await sqs.attributes(url, "RedrivePolicy") == {"RedrivePolicy": told}
+    assert await sqs.queue("q", RedrivePolicy=given) == url
+    with pytest.raises(errors.QueueNameExists, match="RedrivePolicy"):
+        await sqs.queue("q", RedrivePolicy=given.replace("7", "8"))
+
+
+async def test_a_policy_that_stands_is_not_judged_again_when_something_else_changes(
+    sqs: Client, source: str, dead: str
+) -> None:
+    await sqs.set_queue_attributes(
+        QueueUrl=dead, Attributes={"RedriveAllowPolicy": '{"redrivePermission": "denyAll"}'}
+    )
+    await sqs.set_queue_attributes(QueueUrl=source, Attributes={"VisibilityTimeout": "9"})
+    await sqs.delete_queue(QueueUrl=dead)
+    await sqs.set_queue_attributes(QueueUrl=source, Attributes={"VisibilityTimeout": "8"})
+    assert await sqs.attributes(source, "VisibilityTimeout") == {"VisibilityTimeout": "8"}
+    policy = (await sqs.attributes(source, "RedrivePolicy"))["RedrivePolicy"]
+    with pytest.raises(errors.InvalidParameterValue, match="target does not exist"):
+        await sqs.set_queue_attributes(QueueUrl=source, Attributes={"RedrivePolicy": policy})
+
+
 async def test_the_dead_letter_queue_is_of_the_same_type(sqs: Client, dead: str) -> None:
     with pytest.raises(errors.InvalidParameterValue, match="must be same type"):
         await sqs.queue("q.fifo", FifoQueue="true", RedrivePolicy=_policy("dead"))

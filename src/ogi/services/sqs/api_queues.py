@@ -48,6 +48,9 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     found = queues.TABLE.get(tx, call.home, name)
     if found is not None:
         difference = attributes.first_difference(found.attributes, wanted)
+        if difference is None and tags and tags != found.tags:
+            # As users report: Bogdanp/dramatiq_sqs#13, amazon-sqs-java-temporary-queues-client#70.
+            difference = "tags"
         if difference is not None:
             raise QueueNameExists.by(difference)
         return {"QueueUrl": queues.url(call, call.account, name)}
@@ -69,7 +72,7 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = Queue(
         name, call.account, call.region, call.arn("sqs", name), now_s, now_s, epoch, made, tags
     )
-    redrive.check(tx, queue, made)
+    redrive.check(tx, queue, made, wanted)
     redrive.link(tx, queue, made)
     queues.save(tx, queue)
     return {"QueueUrl": queues.url(call, call.account, name)}
@@ -162,8 +165,9 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _own(tx, call, request)
-    changed = attributes.change(queue.attributes, request["Attributes"], creating=False)
-    redrive.check(tx, queue, changed)
+    texts: dict[str, str] = request["Attributes"]
+    changed = attributes.change(queue.attributes, texts, creating=False)
+    redrive.check(tx, queue, changed, texts)
     redrive.link(tx, queue, changed)
     queues.save(tx, msgspec.structs.replace(queue, attributes=changed, modified_s=int(call.now)))
     if changed.retention_s != queue.attributes.retention_s:

@@ -148,7 +148,8 @@ def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
             policies.check(text)
         return {"policy": text}
     if name == "RedrivePolicy":
-        return {"redrive": _redrive(text), "redrive_text": text}
+        policy = _redrive(text)
+        return {"redrive": policy, "redrive_text": _redrive_text(policy)}
     return {"redrive_allow": _redrive_allow(text), "redrive_allow_text": text}
 
 
@@ -183,6 +184,15 @@ def _redrive(text: str) -> Redrive | None:
     if not isinstance(target, str) or not _queue_arn(target):
         raise InvalidParameter.of(name, text, "Invalid value for deadLetterTargetArn.")
     return Redrive(target, count)
+
+
+def _redrive_text(policy: Redrive | None) -> str:
+    """As AWS tells it: without spaces, the count as a number, however both were given. Terraform's
+    `jsonencode` writes it so too, and sees a difference where the count is told as a text."""
+    if policy is None:
+        return ""
+    document = {"deadLetterTargetArn": policy.target_arn, "maxReceiveCount": policy.receives_max}
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _redrive_allow(text: str) -> RedriveAllow | None:

@@ -8,6 +8,7 @@ is kept, in FIFO queues it is that of the move.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -39,14 +40,17 @@ SOURCES = Table("sqs.source", Source)
 # -- policies -------------------------------------------------------------------------------------
 
 
-def check(tx: Reader, queue: Queue, changed: Attributes) -> None:
-    """Refuse a RedrivePolicy whose target is not there, of another type, or does not allow it."""
-    policy = changed.redrive
-    if policy is None:
+def check(tx: Reader, queue: Queue, changed: Attributes, texts: Mapping[str, str]) -> None:
+    """Refuse a RedrivePolicy whose target is not there, of another type, or does not allow it.
+
+    `texts`: what the request sets; a policy that stands already is not looked at again.
+    """
+    policy, text = changed.redrive, texts.get("RedrivePolicy")
+    if policy is None or text is None:
         return
 
     def refusal(reason: str) -> InvalidParameterValue:
-        return InvalidParameterValue.of("RedrivePolicy", changed.redrive_text, reason)
+        return InvalidParameterValue.of("RedrivePolicy", text, reason)
 
     target = queues.find_by_arn(tx, policy.target_arn)
     if target is None or (target.account, target.region) != (queue.account, queue.region):
