@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ogi.services.sqs import errors
+from ogi.services.sqs import errors, moves
 from tests.services.sqs.conftest import Client
 from tests.world import ROOT, World
 
@@ -312,6 +312,57 @@ async def test_a_rate_limits_a_move_and_it_can_be_cancelled(sqs: Client, source:
     await sqs.start_message_move_task(SourceArn=PREFIX + "dead")
     await sqs.world.deliver()
     assert (await sqs.counts(source))[0] == 50
+
+
+async def test_an_account_has_so_many_tasks_that_run(
+    sqs: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moves, "ACTIVE_MAX", 2)
+    handles = {}
+    for name in ("a", "b", "c"):
+        dead = await sqs.queue(f"dead-{name}")
+        await sqs.queue(name, RedrivePolicy=_policy(f"dead-{name}"))
+        for n in range(9):
+            await sqs.send(dead, str(n))
+
+    async def start(name: str) -> None:
+        started = await sqs.start_message_move_task(
+            SourceArn=f"{PREFIX}dead-{name}", DestinationArn=PREFIX + name,
+            MaxNumberOfMessagesPerSecond=1,
+        )  # fmt: skip
+        handles[name] = started["TaskHandle"]
+
+    await start("a")
+    await start("b")
+    with pytest.raises(errors.OverLimit):
+        await start("c")
+    await sqs.cancel_message_move_task(TaskHandle=handles["a"])
+    with pytest.raises(errors.OverLimit):
+        await start("c")
+    await sqs.world.deliver()
+    await start("c")
+    with pytest.raises(errors.OverLimit):
+        await start("a")
+    await sqs.delete_queue(QueueUrl=(await sqs.get_queue_url(QueueName="dead-b"))["QueueUrl"])
+    await start("a")
+    for _ in range(15):
+        sqs.clock.advance(1)
+        await sqs.world.deliver()
+    await start("a")
+    await start("c")
+
+
+async def test_a_task_runs_for_36_hours_at_most(sqs: Client, source: str) -> None:
+    dead_url = (await sqs.get_queue_url(QueueName="dead"))["QueueUrl"]
+    await _bury(sqs, source, 3)
+    await sqs.start_message_move_task(SourceArn=PREFIX + "dead", MaxNumberOfMessagesPerSecond=1)
+    await sqs.world.deliver()
+    sqs.clock.advance(36 * 3600)
+    await sqs.world.deliver()
+    assert (await _task(sqs))["Status"] == "FAILED"
+    assert (await _task(sqs))["FailureReason"] == moves.TIMED_OUT
+    assert await sqs.counts(dead_url) == (2, 0, 0)
+    await sqs.start_message_move_task(SourceArn=PREFIX + "dead")
 
 
 async def test_what_the_destination_refuses_comes_back_and_fails_the_task(

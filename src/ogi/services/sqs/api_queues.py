@@ -10,7 +10,7 @@ import binascii
 import msgspec
 
 from ogi.service import Call, Fields
-from ogi.services.sqs import attributes, messages, permissions, queues, redrive, tending
+from ogi.services.sqs import attributes, messages, moves, permissions, queues, redrive, tending
 from ogi.services.sqs import layout as layouts
 from ogi.services.sqs import tags as tagging
 from ogi.services.sqs.attributes import Attributes
@@ -114,6 +114,7 @@ def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _own(tx, call, request)
     home = control(queue.account, queue.region)
     redrive.link(tx, queue, None)
+    moves.ACTIVE.delete(tx, home, queue.arn)
     queues.TABLE.delete(tx, home, queue.name)
     queues.DELETED.put(tx, Deleted(call.now, queue.epoch), home, queue.name)
     tending.post_sweep(tx, call, queue, queue.epoch)

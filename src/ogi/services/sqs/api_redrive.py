@@ -39,8 +39,8 @@ def _on_source(tx: Reader, call: Call, request: Fields) -> str:
     return arn
 
 
-def _home_of_source(call: Call, request: Fields) -> Home:
-    return Home(request["SourceArn"])
+def _homes_of_source(call: Call, request: Fields) -> tuple[Home, Home]:
+    return moves.homes(request["SourceArn"])
 
 
 def _source(tx: Reader, call: Call, arn: str) -> Queue:
@@ -55,7 +55,7 @@ def _source(tx: Reader, call: Call, arn: str) -> Queue:
     on=_on_source,
     # Developer guide, 'dead-letter queue redrive permissions'.
     action=("StartMessageMoveTask", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"),
-    home=_home_of_source,
+    home=_homes_of_source,
 )
 def start_message_move_task(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _source(tx, call, request["SourceArn"])

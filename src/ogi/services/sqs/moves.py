@@ -4,7 +4,8 @@ A task is a record in the source queue's home. Each run of `move` takes a page o
 the source and posts it to its destinations; it is posted again until none is left that was there at
 the start, so that a restart loses nothing. Messages that their destination refuses come back, and
 the task has failed. Developer guide, 'dead-letter queue redrive': moved messages are new messages
-there, with a new id and a new time of sending.
+there, with a new id and a new time of sending; a task runs for 36 hours at most, and an account has
+100 at most that run. Those are also listed in its control home.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from ogi import arn as arns
 from ogi import deliveries
 from ogi.service import Call, Fields
 from ogi.services.sqs import (
@@ -27,13 +29,14 @@ from ogi.services.sqs import (
 )
 from ogi.services.sqs.errors import (
     CouldNotDetermineMessageSource,
+    OverLimit,
     QueueDoesNotExist,
     ResourceNotFoundException,
 )
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.queues import Queue
 from ogi.services.sqs.service import SERVICE
-from ogi.storage import Home, Reader, Transaction
+from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
 RATE_MAX = 500
@@ -43,6 +46,12 @@ RUNS_PER_S = 5
 """How often a task with a rate takes a page."""
 TASKS_MAX = 10
 """Tasks that are remembered per queue; API reference, ListMessageMoveTasks."""
+
+ACTIVE_MAX = 100
+"""Tasks of an account and region that run."""
+RUN_S_MAX = 36 * 3600
+TIMED_OUT = "TaskTimedOut"
+"""FailureReason of a task that ran so long; no page says AWS's."""
 
 RUNNING, CANCELLING, CANCELLED, COMPLETED, FAILED = (
     "RUNNING", "CANCELLING", "CANCELLED", "COMPLETED", "FAILED",
@@ -65,7 +74,14 @@ class Task(msgspec.Struct, frozen=True):
     failure: str = ""
 
 
+class Active(msgspec.Struct, frozen=True):
+    """A queue's task that runs; found under its ARN in the account's control home."""
+
+    id: str
+
+
 TABLE = Table("sqs.move", Task)
+ACTIVE = Table("sqs.moving", Active)
 
 
 def handle(task: Task) -> str:
@@ -107,12 +123,32 @@ def forget(tx: Transaction, source_arn: str) -> None:
         TABLE.delete(tx, Home(source_arn), task.started_ms, task.id)
 
 
+def homes(source_arn: str) -> tuple[Home, Home]:
+    """Where a task is written: with its source, and where its account's are listed."""
+    parsed = arns.parse(source_arn)
+    account, region = (parsed.account, parsed.region) if parsed else ("", "")
+    return Home(source_arn), control(account, region)
+
+
+def end(tx: Transaction, task: Task, status: str, **changes: Any) -> None:
+    save(tx, msgspec.structs.replace(task, status=status, **changes))
+    home, arn = homes(task.source_arn)[1], task.source_arn
+    active = ACTIVE.get(tx, home, arn)
+    # What was refused late may belong to a task that ended, while another runs.
+    if active is not None and active.id == task.id:
+        ACTIVE.delete(tx, home, arn)
+
+
 def begin(tx: Transaction, call: Call, queue: Queue, destination_arn: str, rate: int) -> Task:
+    control_home = homes(queue.arn)[1]
+    if len(ACTIVE.scan(tx, control_home, limit=ACTIVE_MAX)) == ACTIVE_MAX:
+        raise OverLimit(f"An account can have {ACTIVE_MAX} active message movement tasks at most.")
     ledger = Ledger(tx, queue)
     now_ms = messages.milliseconds(call)
     ready, _, _ = ledger.counts(tx, now_ms)
     task = Task(call.new_id(), queue.arn, destination_arn, rate, now_ms, ledger.next_number, ready)
     save(tx, task)
+    ACTIVE.put(tx, Active(task.id), control_home, queue.arn)
     for old in latest(tx, queue.arn, TASKS_MAX + 1)[TASKS_MAX:]:
         TABLE.delete(tx, Home(queue.arn), old.started_ms, old.id)
     _post_move(tx, call, queue.arn, task.id, call.now)
@@ -124,28 +160,30 @@ def _post_move(tx: Transaction, call: Call, source_arn: str, id: str, due: float
     deliveries.post(tx, call, Home(source_arn), "sqs", "move", request, due=due)
 
 
-def _home_of_source(call: Call, request: Fields) -> Home:
-    return Home(request["source"])
+def _homes_of_source(call: Call, request: Fields) -> tuple[Home, Home]:
+    return homes(request["source"])
 
 
-@SERVICE.duty(home=_home_of_source)
+@SERVICE.duty(home=_homes_of_source)
 def move(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Take a page of messages out of the source; as who started the task."""
     task = find(tx, request["source"], request["task"])
     queue = queues.find_by_arn(tx, task.source_arn)
     if task.status == CANCELLING:
-        save(tx, msgspec.structs.replace(task, status=CANCELLED))
+        end(tx, task, CANCELLED)
         return {}
     if task.status != RUNNING:
         return {}
     if queue is None:
-        failure = QueueDoesNotExist.code or ""
-        save(tx, msgspec.structs.replace(task, status=FAILED, failure=failure))
+        end(tx, task, FAILED, failure=QueueDoesNotExist.code or "")
+        return {}
+    if call.now >= task.started_ms / 1000 + RUN_S_MAX:
+        end(tx, task, FAILED, failure=TIMED_OUT)
         return {}
     limit = PAGE if not task.rate else max(1, min(PAGE, task.rate // RUNS_PER_S))
     loads = _take(tx, call, queue, task, limit)
     if not loads:
-        save(tx, msgspec.structs.replace(task, status=COMPLETED))
+        end(tx, task, COMPLETED)
         return {}
     taken = sum(len(load) for _, load in loads)
     save(tx, msgspec.structs.replace(task, moved=task.moved + taken))
@@ -221,11 +259,11 @@ def land(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-def _home_of_refused(call: Call, report: Fields) -> Home:
-    return Home(report["request"]["source"])
+def _homes_of_refused(call: Call, report: Fields) -> tuple[Home, Home]:
+    return homes(report["request"]["source"])
 
 
-@SERVICE.duty(home=_home_of_refused)
+@SERVICE.duty(home=_homes_of_refused)
 def come_back(tx: Transaction, call: Call, report: Fields) -> Fields:
     """The destination refused: the messages are in the source again, and the task has failed."""
     request: dict[str, Any] = report["request"]
@@ -243,5 +281,5 @@ def come_back(tx: Transaction, call: Call, report: Fields) -> Fields:
     ledger.save(tx, call)
     task = find(tx, request["source"], request["task"])
     moved = max(0, task.moved - len(request["messages"]))
-    save(tx, msgspec.structs.replace(task, status=FAILED, failure=report["code"], moved=moved))
+    end(tx, task, FAILED, failure=report["code"], moved=moved)
     return {}
