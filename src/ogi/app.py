@@ -43,6 +43,7 @@ from ogi.sandbox.local import LocalSandbox
 from ogi.service import Ports
 from ogi.services.lambda_.uploads import UNPACKED
 from ogi.services.sns import quotas
+from ogi.services.sqs import rates
 from ogi.settings import Settings
 from ogi.signing import Signing
 from ogi.storage import CONTROL, Store, Transaction
@@ -315,6 +316,10 @@ def _check(settings: Settings) -> None:
         quotas.parse(settings.sns_quotas)
     except ValueError as error:
         raise StartError(f"--sns-quotas: {error}") from error
+    try:
+        rates.parse(settings.sqs_quotas)
+    except ValueError as error:
+        raise StartError(f"--sqs-quotas: {error}") from error
     if settings.sns_authorities is not None:
         try:
             outbound.trusting(settings.sns_authorities)

@@ -81,6 +81,12 @@ class Settings:
         " topics, fifo-topics, subscriptions-per-topic, subscriptions-per-fifo-topic, pending and"
         " filters.",
     )
+    sqs_quotas: str = knob(
+        "",
+        "Requests per second that FIFO queues take of each action: `aws` (300 a queue or a group,"
+        " and the region's for a high-throughput queue), or fifo-rate=300,...; the others are"
+        " fifo-group-rate and fifo-high-rate; empty: as many as come.",
+    )
     sns_authorities: Path | None = knob(
         None, "PEM file of authorities that HTTPS subscribers may have beside the public ones."
     )

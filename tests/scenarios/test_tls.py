@@ -134,6 +134,7 @@ def test_options_that_exclude_each_other_or_mean_nothing_are_refused() -> None:
         (["--sns-url", "https://a/b"], "a URL without a path"),
         (["--sns-networks", "10.0.0.1/8"], "--sns-networks"),
         (["--sns-quotas", "subjects=1"], "--sns-quotas"),
+        (["--sqs-quotas", "fifo-rate=fast"], "--sqs-quotas"),
     ):
         refused = ogi("serve", "--port", "0", "--ephemeral", *options)
         assert refused.returncode == 1 and reason in refused.stderr, refused.stderr

@@ -64,6 +64,7 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--sns-url", metavar="URL", default="", help=_HELP["sns_url"])
 @click.option("--sns-networks", metavar="CIDR,...", default="", help=_HELP["sns_networks"])
 @click.option("--sns-quotas", metavar="NAME=NUMBER,...", default="", help=_HELP["sns_quotas"])
+@click.option("--sqs-quotas", metavar="aws,NAME=NUMBER,...", default="", help=_HELP["sqs_quotas"])
 @click.option(
     "--audit", type=click.Choice(["off", "management", "all"]), default="management",
     show_default=True, help=_HELP["audit"],

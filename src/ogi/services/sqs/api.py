@@ -5,6 +5,7 @@ API reference: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ogi.service import Call, Fields
@@ -16,6 +17,8 @@ from ogi.services.sqs import (
     lanes,
     messages,
     queues,
+    rates,
+    receipts,
     waiting,
 )
 from ogi.services.sqs import layout as layouts
@@ -23,6 +26,7 @@ from ogi.services.sqs.errors import (
     BatchRequestTooLong,
     InvalidAttributeName,
     InvalidParameterValue,
+    ReceiptHandleIsInvalid,
 )
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.messages import Received, Sent
@@ -44,6 +48,7 @@ model) and are none of a message's."""
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
 def send_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
+    rates.admit(call, queue, rates.SEND, lambda: _group_sent(request))
     ledger = Ledger(tx, queue)
     result = _sent(messages.send(tx, call, ledger, request))
     ledger.save(tx, call)
@@ -61,10 +66,19 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
             f"Batch requests cannot be longer than {attributes.MESSAGE_BYTES_MAX} bytes. "
             f"You have sent {size} bytes."
         )
+    rates.admit(call, queue, rates.SEND)
     ledger = Ledger(tx, queue)
-    result = batches.run(entries, lambda entry: _sent(messages.send(tx, call, ledger, entry)))
+
+    def act(entry: Fields) -> Fields:
+        return _sent(messages.send(tx, call, ledger, entry))
+
+    result = batches.run(entries, rates.guarded(call, queue, rates.SEND, _group_sent, act))
     ledger.save(tx, call)
     return result
+
+
+def _group_sent(entry: Fields) -> str:
+    return entry.get("MessageGroupId") or ""
 
 
 def _sent(sent: Sent) -> Fields:
@@ -99,9 +113,12 @@ async def receive_message(call: Call, request: Fields) -> Fields:
     started = call.ports.clock.now()
 
     wait_s = request.get("WaitTimeSeconds")
+    admitted = False
 
     def body(tx: Transaction, call: Call) -> tuple[list[Fields], Queue]:
         queue = queues.find(tx, call, url)
+        if not admitted:
+            rates.admit(call, queue, rates.RECEIVE)
         if attempt:
             fifo.check_attempt(queue, attempt)
         ledger = Ledger(tx, queue)
@@ -113,6 +130,7 @@ async def receive_message(call: Call, request: Fields) -> Fields:
         return [_received(one, request) for one in found], queue
 
     found, queue = await call.transact(body, home)
+    admitted = True
     until = started + (queue.attributes.wait_s if wait_s is None else wait_s)
     store, clock = call.ports.store, call.ports.clock
     bell = layouts.of(queue.arn, queue.epoch).bell
@@ -205,6 +223,7 @@ def _system_attributes(one: Received) -> dict[str, str]:
 def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
     ledger = Ledger(tx, queue)
+    rates.admit(call, queue, rates.DELETE, lambda: _group_received(tx, call, ledger, request))
     id = messages.delete(tx, call, ledger, request["ReceiptHandle"])
     messages.note_deleted(call, ledger, [id])
     ledger.save(tx, call)
@@ -215,6 +234,7 @@ def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
 def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "DeleteMessageBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
+    rates.admit(call, queue, rates.DELETE)
     ledger = Ledger(tx, queue)
     known = messages.read_receipts(tx, call, ledger, entries)
     gone: list[bytes] = []
@@ -224,7 +244,7 @@ def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields
         gone.append(messages.delete(tx, call, ledger, entry["ReceiptHandle"], receipt))
         return {}
 
-    result = batches.run(entries, act)
+    result = _by_receipt(tx, call, ledger, rates.DELETE, entries, act)
     messages.note_deleted(call, ledger, gone)
     ledger.save(tx, call)
     return result
@@ -234,6 +254,7 @@ def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields
 def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
     ledger = Ledger(tx, queue)
+    rates.admit(call, queue, rates.CHANGE, lambda: _group_received(tx, call, ledger, request))
     messages.change_visibility(
         tx, call, ledger, request["ReceiptHandle"], request["VisibilityTimeout"]
     )
@@ -247,6 +268,7 @@ def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> F
 def change_message_visibility_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "ChangeMessageVisibilityBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
+    rates.admit(call, queue, rates.CHANGE)
     ledger = Ledger(tx, queue)
 
     def act(entry: dict[str, Any]) -> Fields:
@@ -254,6 +276,26 @@ def change_message_visibility_batch(tx: Transaction, call: Call, request: Fields
         messages.change_visibility(tx, call, ledger, entry["ReceiptHandle"], hidden_s)
         return {}
 
-    result = batches.run(entries, act)
+    result = _by_receipt(tx, call, ledger, rates.CHANGE, entries, act)
     ledger.save(tx, call)
     return result
+
+
+def _by_receipt(
+    tx: Reader, call: Call, ledger: Ledger, action: str, entries: list[Fields],
+    act: Callable[[Fields], Fields],
+) -> Fields:  # fmt: skip
+    def group_of(entry: Fields) -> str:
+        return _group_received(tx, call, ledger, entry)
+
+    return batches.run(entries, rates.guarded(call, ledger.queue, action, group_of, act))
+
+
+def _group_received(tx: Reader, call: Call, ledger: Ledger, entry: Fields) -> str:
+    """The group of a receipt's message; '' if there is none, or none any more."""
+    try:
+        receipt = receipts.read(call.ports.vault, ledger.queue.arn, entry["ReceiptHandle"])
+    except ReceiptHandleIsInvalid:
+        return ""
+    place = lanes.find(tx, ledger, receipt)
+    return "" if place is None else place.state.group

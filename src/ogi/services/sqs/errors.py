@@ -90,6 +90,12 @@ class OverLimit(AwsError):
     """The specified action violates a limit."""
 
 
+class RequestThrottled(AwsError):
+    """Request is throttled"""
+
+    # The sentence of AWS's answers that users report (vectordotdev/vector#9005 on GitHub).
+
+
 class EmptyBatchRequest(AwsError):
     """The batch request doesn't contain any entries."""
 
