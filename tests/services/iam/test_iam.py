@@ -12,6 +12,7 @@ import pytest
 from ogi.access.authorise import authorise
 from ogi.access.credentials import root
 from ogi.errors import AwsError
+from ogi.services.iam import quotas
 from ogi.services.iam.errors import (
     DeleteConflictException,
     EntityAlreadyExistsException,
@@ -247,7 +248,39 @@ async def test_policies_are_attached_listed_and_detached(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "arn", ["arn:aws:iam::aws:policy/Nope", "arn:aws:iam::999988887777:policy/p", "x" * 20]
+    "arn",
+    [
+        "x" * 20,
+        "arn:aws:iam::aws:policies/p",
+        "arn:aws:iam:eu-west-1:aws:policy/AdministratorAccess",
+    ],
+)
+async def test_what_is_no_arn_of_a_policy_is_invalid_input(world: World, arn: str) -> None:
+    await world.call("iam", "CreateUser", UserName="bob")
+    for operation, request in (
+        ("AttachUserPolicy", {"UserName": "bob", "PolicyArn": arn}),
+        ("DetachUserPolicy", {"UserName": "bob", "PolicyArn": arn}),
+        ("GetPolicy", {"PolicyArn": arn}),
+        ("PutUserPermissionsBoundary", {"UserName": "bob", "PermissionsBoundary": arn}),
+    ):
+        asked = world.call("iam", operation, **request)
+        assert await refused(InvalidInputException, asked) == f"ARN {arn} is not valid."
+
+
+@pytest.mark.parametrize("noun", ["User", "Role"])
+async def test_a_boundary_must_exist(world: World, noun: str) -> None:
+    """The sentence is AWS's by the memory of its users; no page has it."""
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/none"
+    trust = {"AssumeRolePolicyDocument": TRUST} if noun == "Role" else {}
+    asked = {f"{noun}Name": "x", "PermissionsBoundary": arn, **trust}
+    made = world.call("iam", f"Create{noun}", **asked)
+    assert await refused(NoSuchEntityException, made) == (
+        f"Scope ARN: {arn} does not exist or is not attachable."
+    )
+
+
+@pytest.mark.parametrize(
+    "arn", ["arn:aws:iam::aws:policy/Nope", "arn:aws:iam::999988887777:policy/p"]
 )
 async def test_only_what_exists_is_attached(world: World, arn: str) -> None:
     await world.call("iam", "CreateUser", UserName="bob")
@@ -342,6 +375,18 @@ async def test_an_attached_policy_and_one_with_versions_are_not_deleted(world: W
     assert "more than one version" in await refused(DeleteConflictException, delete)
 
 
+async def test_a_policy_that_is_a_boundary_is_not_deleted(world: World) -> None:
+    """github.com/gruntwork-io/cloud-nuke/issues/972"""
+    made = await world.call("iam", "CreatePolicy", PolicyName="p", PolicyDocument=ALLOW)
+    arn = made["Policy"]["Arn"]
+    await world.call("iam", "CreateUser", UserName="bob", PermissionsBoundary=arn)
+    deleted = world.call("iam", "DeletePolicy", PolicyArn=arn)
+    said = "Cannot delete a policy attached to entities."
+    assert await refused(DeleteConflictException, deleted) == said
+    await world.call("iam", "DeleteUserPermissionsBoundary", UserName="bob")
+    await world.call("iam", "DeletePolicy", PolicyArn=arn)
+
+
 async def test_nobody_changes_awss_policies(world: World) -> None:
     await refused(ValidationError, world.call("iam", "TagPolicy", PolicyArn=SQS, Tags=[]))
     change = world.call("iam", "CreatePolicyVersion", PolicyArn=SQS, PolicyDocument=ALLOW)
@@ -398,6 +443,26 @@ async def test_tag_keys_are_one_without_regard_to_case(world: World) -> None:
     await refused(InvalidInputException, world.call("iam", "TagUser", UserName="bob", Tags=twice))
     await world.call("iam", "UntagUser", UserName="bob", TagKeys=["TEAM"])
     assert (await world.call("iam", "ListUserTags", UserName="bob"))["Tags"] == []
+
+
+@pytest.mark.parametrize("tag", [("aws:k", "v"), ("AWS:k", "v"), ("k", "aws:v")])
+async def test_tags_that_begin_with_aws_are_reserved(world: World, tag: tuple[str, str]) -> None:
+    """docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html"""
+    await world.call("iam", "CreateUser", UserName="bob")
+    tags = [{"Key": tag[0], "Value": tag[1]}]
+    await refused(InvalidInputException, world.call("iam", "TagUser", UserName="bob", Tags=tags))
+
+
+async def test_an_account_has_as_many_groups_as_its_quota(world: World) -> None:
+    for n in range(quotas.GROUPS_MAX):
+        await world.call("iam", "CreateGroup", GroupName=f"g{n}")
+    more = world.call("iam", "CreateGroup", GroupName="more")
+    said = f"Cannot exceed quota for GroupsPerAccount: {quotas.GROUPS_MAX}"
+    assert await refused(LimitExceededException, more) == said
+    summary = (await world.call("iam", "GetAccountSummary"))["SummaryMap"]
+    assert summary["Groups"] == summary["GroupsQuota"] == quotas.GROUPS_MAX
+    await world.call("iam", "DeleteGroup", GroupName="g0")
+    await world.call("iam", "CreateGroup", GroupName="more")
 
 
 async def test_a_boundary_is_put_and_taken_away(world: World) -> None:

@@ -20,7 +20,17 @@ from ogi.access.identities import (
     User,
 )
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, groups, holders, pages, policies, providers, roles, users
+from ogi.services.iam import (
+    entities,
+    groups,
+    holders,
+    pages,
+    policies,
+    providers,
+    quotas,
+    roles,
+    users,
+)
 from ogi.services.iam.errors import EntityAlreadyExistsException, NoSuchEntityException
 from ogi.services.iam.policies import Usage
 from ogi.services.iam.service import SERVICE, home
@@ -84,6 +94,11 @@ def get_account_summary(tx: Reader, call: Call, request: Fields) -> Fields:
     account = call.account
     own = list(entities.rows(tx, POLICIES, account))
     summary = {
+        "UsersQuota": quotas.USERS_MAX,
+        "GroupsQuota": quotas.GROUPS_MAX,
+        "RolesQuota": quotas.ROLES_MAX,
+        "PoliciesQuota": quotas.POLICIES_MAX,
+        "InstanceProfilesQuota": quotas.PROFILES_MAX,
         "Users": _count(entities.rows(tx, USERS, account)),
         "Groups": _count(entities.rows(tx, GROUPS, account)),
         "Roles": _count(entities.rows(tx, ROLES, account)),
@@ -102,6 +117,9 @@ def get_account_summary(tx: Reader, call: Call, request: Fields) -> Fields:
         "VersionsPerPolicyQuota": policies.VERSIONS_MAX,
         "AssumeRolePolicySizeQuota": roles.TRUST_CHARACTERS_MAX,
         "GlobalEndpointTokenVersion": 2,
+        "AccountAccessKeysPresent": int(bool(users.keys_of_root(tx, account))),
+        "AccountPasswordPresent": 0,
+        "AccountSigningCertificatesPresent": 0,
         "MFADevices": 0,
         "MFADevicesInUse": 0,
         "AccountMFAEnabled": 0,

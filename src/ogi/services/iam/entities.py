@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -35,7 +36,10 @@ from ogi.storage import Reader
 from ogi.storage.tables import Table
 
 TAGS_MAX = 50
+TAGS_OF_AWS = "aws:"
 SCAN_MAX = 200
+
+_POLICY_ARN = re.compile(r"arn:aws:iam::(aws|\d{12}):policy/[!-~]+")
 
 On = Callable[[Reader, Call, Fields], str]
 
@@ -58,6 +62,7 @@ def profile(tx: Reader, call: Call, name: str) -> InstanceProfile:
 
 def policy(tx: Reader, call: Call, arn: str) -> ManagedPolicy:
     """A managed policy, a customer's or AWS's."""
+    require_policy_arn(arn)
     found = managed.policies().get(arn)
     if found is None and identities.account_in(arn) == call.account:
         found = identities.find(tx, POLICIES, call.account, identities.name_in(arn))
@@ -66,10 +71,25 @@ def policy(tx: Reader, call: Call, arn: str) -> ManagedPolicy:
     return found
 
 
-def attachable(tx: Reader, call: Call, arn: str) -> None:
+def attachable(tx: Reader, call: Call, arn: str, noun: str = "Policy") -> None:
+    require_policy_arn(arn)
     account = identities.account_in(arn)
     if account not in ("aws", call.account) or grants.document_of(tx, arn) is None:
-        raise NoSuchEntityException(f"Policy {arn} does not exist or is not attachable.")
+        raise NoSuchEntityException(f"{noun} {arn} does not exist or is not attachable.")
+
+
+def boundary(tx: Reader, call: Call, request: Fields) -> str:
+    """The permissions boundary that a request names; '' if it names none."""
+    arn: str = request.get("PermissionsBoundary", "")
+    if arn:
+        attachable(tx, call, arn, "Scope ARN:")
+    return arn
+
+
+def require_policy_arn(arn: str) -> None:
+    """In the words of github.com/hashicorp/terraform-provider-aws/issues/1337."""
+    if not _POLICY_ARN.fullmatch(arn):
+        raise InvalidInputException(f"ARN {arn} is not valid.")
 
 
 def _found(tx: Reader, call: Call, table: Table[Entity], name: str, missing: str) -> Entity:
@@ -178,6 +198,9 @@ def with_tags(old: Mapping[str, str], added: list[dict[str, str]]) -> dict[str, 
     seen = set()
     for tag in added:
         lower = tag["Key"].lower()
+        if any(text.lower().startswith(TAGS_OF_AWS) for text in tag.values()):
+            # docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html; the sentence is ours.
+            raise InvalidInputException(f"Tag keys and values cannot begin with {TAGS_OF_AWS}")
         if lower in seen:
             raise InvalidInputException(
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive."

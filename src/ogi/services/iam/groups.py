@@ -7,21 +7,22 @@ from msgspec.structs import replace
 from ogi.access import identities
 from ogi.access.identities import GROUPS, MEMBERS, USERS, Group, Membership
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages
+from ogi.services.iam import entities, pages, quotas
 from ogi.services.iam.errors import DeleteConflictException, LimitExceededException
 from ogi.services.iam.service import SERVICE, home
 from ogi.storage import CONTROL, Reader, Transaction
 
 GROUPS_PER_USER_MAX = 10
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
-MEMBERS_MAX = 5000
-"""Users of an account, so also of a group (the same page)."""
+MEMBERS_MAX = quotas.USERS_MAX
+"""Users of an account, so also of a group."""
 
 
 @SERVICE.operation(on=entities.on_group, home=home)
 def create_group(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["GroupName"]
     entities.refuse_existing(tx, call, GROUPS, name, f"Group with name {name} already exists.")
+    quotas.refuse_more(tx, call, GROUPS)
     group = Group(
         account=call.account,
         name=name,

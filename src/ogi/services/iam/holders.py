@@ -127,6 +127,7 @@ def _attached(noun: Noun) -> None:
     def detach(tx: Transaction, call: Call, request: Fields) -> Fields:
         row = noun.of(tx, call, request)
         arn = request["PolicyArn"]
+        entities.require_policy_arn(arn)
         if arn not in row.attached:
             raise NoSuchEntityException(f"Policy {arn} was not found.")
         kept = tuple(held for held in row.attached if held != arn)
@@ -162,8 +163,7 @@ def _path(arn: str) -> str:
 def _boundary(noun: Noun) -> None:
     def put(tx: Transaction, call: Call, request: Fields) -> Fields:
         row = noun.of(tx, call, request)
-        entities.attachable(tx, call, request["PermissionsBoundary"])
-        changed = replace(row, boundary=request["PermissionsBoundary"])
+        changed = replace(row, boundary=entities.boundary(tx, call, request))
         identities.put(tx, noun.table, changed)
         return {}
 

@@ -21,7 +21,7 @@ from ogi.access.identities import (
     User,
 )
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages
+from ogi.services.iam import entities, pages, quotas
 from ogi.services.iam.errors import (
     DeleteConflictException,
     EntityAlreadyExistsException,
@@ -48,6 +48,7 @@ def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
         raise EntityAlreadyExistsException(
             f"A policy called {name} already exists. Duplicate names are not allowed."
         )
+    quotas.refuse_more(tx, call, POLICIES)
     row = ManagedPolicy(
         account=call.account,
         name=name,
@@ -132,7 +133,9 @@ def _involves(row: User | Role | Group, arn: str, request: Fields) -> bool:
 @SERVICE.operation(on=entities.on_policy, home=home)
 def delete_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _own(tx, call, request)
-    if usage(tx, call.account).attached[row.arn]:
+    # As a permissions boundary, too: github.com/gruntwork-io/cloud-nuke/issues/972.
+    used = usage(tx, call.account)
+    if used.attached[row.arn] or used.bounding[row.arn]:
         raise DeleteConflictException("Cannot delete a policy attached to entities.")
     if len(row.versions) > 1:
         raise DeleteConflictException(

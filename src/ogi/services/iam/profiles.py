@@ -8,7 +8,7 @@ from ogi.access import identities
 from ogi.access.authorise import authorise_pass_role
 from ogi.access.identities import PROFILES, InstanceProfile
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages
+from ogi.services.iam import entities, pages, quotas
 from ogi.services.iam.errors import (
     DeleteConflictException,
     LimitExceededException,
@@ -22,6 +22,7 @@ from ogi.storage import Reader, Transaction
 def create_instance_profile(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["InstanceProfileName"]
     entities.refuse_existing(tx, call, PROFILES, name, f"Instance Profile {name} already exists.")
+    quotas.refuse_more(tx, call, PROFILES)
     row = InstanceProfile(
         account=call.account,
         name=name,

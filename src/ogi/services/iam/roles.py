@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ogi.access import identities
 from ogi.access.identities import PROFILES, ROLES, Role
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages, uses
+from ogi.services.iam import entities, pages, quotas, uses
 from ogi.services.iam.errors import DeleteConflictException, LimitExceededException
 from ogi.services.iam.service import SERVICE, home
 from ogi.storage import Reader, Transaction
@@ -24,9 +24,8 @@ TRUST_CHARACTERS_MAX = 2048
 def create_role(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["RoleName"]
     entities.refuse_existing(tx, call, ROLES, name, f"Role with name {name} already exists.")
-    boundary = request.get("PermissionsBoundary", "")
-    if boundary:
-        entities.attachable(tx, call, boundary)
+    quotas.refuse_more(tx, call, ROLES)
+    boundary = entities.boundary(tx, call, request)
     trust = request["AssumeRolePolicyDocument"]
     role = Role(
         account=call.account,

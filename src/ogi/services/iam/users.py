@@ -8,7 +8,7 @@ from ogi.access import identities
 from ogi.access.credentials import mint_key
 from ogi.access.identities import KEYS, MEMBERS, USERS, AccessKey, Membership, User
 from ogi.service import Call, Fields
-from ogi.services.iam import entities, pages, uses
+from ogi.services.iam import entities, pages, quotas, uses
 from ogi.services.iam.errors import (
     AccessDenied,
     DeleteConflictException,
@@ -27,9 +27,8 @@ KEYS_MAX = 2
 def create_user(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["UserName"]
     entities.refuse_existing(tx, call, USERS, name, f"User with name {name} already exists.")
-    boundary = request.get("PermissionsBoundary", "")
-    if boundary:
-        entities.attachable(tx, call, boundary)
+    quotas.refuse_more(tx, call, USERS)
+    boundary = entities.boundary(tx, call, request)
     user = User(
         account=call.account,
         name=name,
