@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ogi.errors import AwsError
-from ogi.services.sns import challenges, delivery_policies
+from ogi.services.sns import challenges, delivery_policies, retries
 from tests.services.sns.conftest import Client
 from tests.services.sns.subscriber import Fault, Subscriber, serving
 from tests.world import World
@@ -135,15 +135,21 @@ async def test_each_attempt_comes_when_its_phase_says(
     waits = [wait for n in range(3, 10) if (wait := phases.wait_s(n)) is not None]
     assert waits[:2] == [2, 2] and waits[-2:] == [30, 30] and len(waits) == 7
     for n, wait in enumerate(waits, 4):
-        sns.world.clock.advance(wait - 0.1)
+        sns.world.clock.advance(wait * (1 - retries.JITTER) - 0.01)
         await sns.world.deliver()
         assert len(subscriber.bodies()) == n - 1
-        sns.world.clock.advance(0.11)
+        sns.world.clock.advance(wait * retries.JITTER + 0.02)
         await sns.world.deliver()
         assert len(subscriber.bodies()) == n
     sns.world.clock.advance(3600)
     await sns.world.deliver()
     assert len(subscriber.bodies()) == 10
+
+
+def test_what_failed_together_does_not_come_again_together(sns: Client) -> None:
+    waits = {retries.jittered_s(sns.world.caller().begin(), 20.0) for _ in range(50)}
+    assert len(waits) == 50 and all(18 <= wait <= 20 for wait in waits)
+    assert max(waits) - min(waits) > 1
 
 
 async def test_the_effective_policy_is_the_subscriptions_over_the_topics_over_the_default(

@@ -34,7 +34,7 @@ def undelivered(tx: Transaction, call: Call, report: Fields) -> Fields:
     if retries.may_pass(report):
         wait_s = retries.MANAGED.wait_s(report["attempt"] + 1)
         if wait_s is not None:
-            owe_again(tx, call, report, wait_s)
+            owe_again(tx, call, report, retries.jittered_s(call, wait_s))
             return {}
     reference = report["reference"]
     if "Notice" in reference:

@@ -257,6 +257,7 @@ def unposted(tx: Transaction, call: Call, report: Fields) -> Fields:
     if retries.may_pass(report):
         wait_s = _phases(topic, subscription).wait_s(attempt + 1)
         if wait_s is not None:
+            wait_s = retries.jittered_s(call, wait_s)
             _post(tx, call, home, duty, request, wait_s, attempt + 1)
             return {}
     give_up(tx, call, home, request, known, report)

@@ -10,7 +10,11 @@ import math
 
 import msgspec
 
-from ogi.service import Fields
+from ogi.service import Call, Fields
+
+JITTER = 0.1
+"""A wait is shortened by at most this part of it, by lot: the total stays under the limit of the
+delivery policy, which is hard."""
 
 
 class Phases(msgspec.Struct, frozen=True):
@@ -48,6 +52,12 @@ class Phases(msgspec.Struct, frozen=True):
             base = max(low, 1.0)
             return min(high, low + base * (math.exp(part * math.log1p((high - low) / base)) - 1))
         return low + (high - low) * part
+
+
+def jittered_s(call: Call, wait_s: float) -> float:
+    """ "Amazon SNS applies jittering to delivery retries" (the page above), so that what failed
+    together does not come again together."""
+    return wait_s * (1 - JITTER * int.from_bytes(call.entropy(4), "big") / 2**32)
 
 
 def may_pass(report: Fields) -> bool:
