@@ -68,10 +68,15 @@ def _link(text: str) -> str:
     return next(line for line in text.splitlines() if line.startswith("http"))
 
 
+_ACTIONS = {"confirmation.html": "ConfirmSubscription", "unsubscribe.html": "Unsubscribe"}
+"""What the pages' script asks for (tests/scenarios/test_mails.py has it do so)."""
+
+
 async def _visit(sns: Client, link: str) -> Any:
     """Follow a link of a mail, as nobody in particular."""
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
-    operation = query.pop("Action")
+    page = urlsplit(link).path.rpartition("/")[2]
+    operation = query.pop("Action", None) or _ACTIONS[page]
     query.pop("Endpoint", None)
     return await sns.world.call_as(sns.world.caller(ANONYMOUS), "sns", operation, **query)
 
@@ -92,7 +97,8 @@ async def test_a_mailbox_is_served_after_its_confirmation_until_it_unsubscribes(
         page = asked.get_body(("html",))
         assert page is not None and "Confirm subscription</a>" in page.get_content()
         link = _link(text)
-        assert link.startswith(f"http://ogi.test:4566/?Action=ConfirmSubscription&TopicArn={topic}")
+        assert link.startswith(f"http://ogi.test:4566/_ogi/confirmation.html?TopicArn={topic}&")
+        assert asked["From"] == "AWS Notifications <no-reply@ogi.test>"
         assert link.endswith("&Endpoint=jane.doe%2Bnews%40example.com")
         await _visit(sns, link)
         await sns.publish(TopicArn=topic, Message="Sun, später Regen ☂", Subject="Tomorrow")
@@ -105,14 +111,15 @@ async def test_a_mailbox_is_served_after_its_confirmation_until_it_unsubscribes(
         text = text_of(got)
         assert text.startswith(
             "Sun, später Regen ☂\n\n--\nIf you wish to stop receiving notifications from this"
-            " topic, please click or visit the link below to unsubscribe:\nhttp://ogi.test:4566/?"
-            f"Action=Unsubscribe&SubscriptionArn={topic}:"
+            " topic, please click or visit the link below to unsubscribe:\n"
+            f"http://ogi.test:4566/_ogi/unsubscribe.html?SubscriptionArn={topic}:"
         )
         await _visit(sns, _link(text))
         assert (await sns.list_subscriptions())["Subscriptions"] == []
         await sns.world.deliver()
         gone = mailbox.mails[-1]
         assert gone["Subject"] == "AWS Notification - Unsubscribe Confirmation"
+        assert gone["From"] == asked["From"]
         await _visit(sns, _link(text_of(gone)))
         (back,) = (await sns.list_subscriptions())["Subscriptions"]
         assert back["Endpoint"] == ADDRESS and back["SubscriptionArn"].startswith(topic)
@@ -125,7 +132,7 @@ async def test_links_lead_where_people_reach_ogi(sending: Sending) -> None:
         await sns.publish(TopicArn=topic, Message="hello")
         await sns.world.deliver()
         link = _link(mailbox.texts()[0])
-        assert link.startswith("https://news.example.com/sns/?Action=Unsubscribe&")
+        assert link.startswith("https://news.example.com/sns/_ogi/unsubscribe.html?")
 
 
 async def test_a_json_mailbox_gets_the_envelope(sending: Sending) -> None:

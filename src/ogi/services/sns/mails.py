@@ -16,7 +16,7 @@ from ogi import mail
 from ogi.errors import AwsError
 from ogi.mail import Mail
 from ogi.service import Call, Fields
-from ogi.services.sns import contents, envelopes, gates, outbox, postings, topics
+from ogi.services.sns import contents, envelopes, gates, link_pages, outbox, postings, topics
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.outbox import Letter
@@ -26,7 +26,8 @@ from ogi.services.sns.topics import Topic
 from ogi.storage import Reader, Transaction
 
 SENDER = "AWS Notifications"
-"""Who it is from, where the topic has no display name."""
+"""Who it is from, where the topic has no display name. "Subscription confirmation and unsubscribe
+confirmation emails always use" it "as the sender name" (the page of CreateTopic)."""
 SUBJECT = "AWS Notification Message"
 REPLY = "Please do not reply directly to this email."
 LINE_MAX = 56
@@ -140,7 +141,7 @@ def _notification(
         link = _link(
             call,
             subscription,
-            f"Action=Unsubscribe&SubscriptionArn={quote(subscription.arn, safe=':')}",
+            f"{link_pages.LEAVE}?SubscriptionArn={quote(subscription.arn, safe=':')}",
         )
         text = (
             f"{content.text_for(subscription.protocol)}\n\n--\n"
@@ -149,7 +150,8 @@ def _notification(
             f"{REPLY}\n"
         )
     subject = content.subject or SUBJECT
-    return _mail(topic, subscription, subject, text, content.id, content.published)
+    sender = topic.display_name or SENDER
+    return _mail(sender, subscription, subject, text, content.id, content.published)
 
 
 def _confirmation(
@@ -165,7 +167,7 @@ def _confirmation(
     else:
         link = _link(
             call, subscription,
-            f"Action=ConfirmSubscription&TopicArn={quote(topic.arn, safe=':')}"
+            f"{link_pages.CONFIRM}?TopicArn={quote(topic.arn, safe=':')}"
             f"&Token={subscription.token}",
         )  # fmt: skip
         text = f"{said.what}\n{topic.arn}\n\n{said.how}\n{link}\n\n{REPLY}\n"
@@ -173,11 +175,11 @@ def _confirmation(
             f"<p>{said.what}<br><b>{escape(topic.arn)}</b></p>\n<p>{said.how}<br>\n"
             f'<a href="{escape(link)}">{said.link}</a></p>\n<p>{REPLY}</p>\n'
         )
-    return _mail(topic, subscription, said.subject, text, id, asked, page)
+    return _mail(SENDER, subscription, said.subject, text, id, asked, page)
 
 
 def _mail(
-    topic: Topic,
+    sender: str,
     subscription: Subscription,
     subject: str,
     text: str,
@@ -186,13 +188,13 @@ def _mail(
     page: str = "",
 ) -> Mail:
     return Mail(
-        to=subscription.endpoint, sender=topic.display_name or SENDER, subject=subject, text=text,
+        to=subscription.endpoint, sender=sender, subject=subject, text=text,
         id=f"{id}.{subscription.id}", sent=at, page=page,
     )  # fmt: skip
 
 
-def _link(call: Call, subscription: Subscription, query: str) -> str:
+def _link(call: Call, subscription: Subscription, page: str) -> str:
     """Unsigned: whoever has it may follow it. It ends with the address, as SNS's links do."""
     settings = call.ports.settings
     base = (settings.links or settings.endpoint).rstrip("/")
-    return f"{base}/?{query}&Endpoint={quote(subscription.endpoint)}"
+    return f"{base}{page}&Endpoint={quote(subscription.endpoint)}"
