@@ -159,6 +159,7 @@ class Call(msgspec.Struct, frozen=True):
                 "kms:ViaService": host,
                 "aws:CalledVia": [*before, f"{service}.amazonaws.com"],
                 "aws:ViaAWSService": "true",
+                "aws:SecureTransport": "true",
                 **context,
             },
             demand=None,

@@ -331,6 +331,22 @@ def test_what_a_service_was_allowed_once_holds_for_that_alone(court: Court) -> N
         assert court.allows(SNS, context={**source, "aws:SecureTransport": secure}) is allowed
 
 
+def test_what_a_service_asks_did_not_come_by_plain_http(court: Court) -> None:
+    """`enforceSSL` of the CDK: a policy against plain HTTP must not shut services out.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-security-best-practices.html
+    """
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    court.policies[QUEUE] = document(
+        statement("*", Principal={"Service": "sns.amazonaws.com"}),
+        statement("*", effect="Deny", Principal="*", Condition=insecure),
+    )
+    assert court.allows(SNS, context={"aws:SourceArn": TOPIC, "aws:SourceAccount": ACCOUNT})
+    poller = court.session(court.role(statement("*")))
+    assert court.allows(poller)
+    assert not court.allows(poller, context={"aws:SecureTransport": "false"})
+
+
 def test_a_deputy_of_another_account_is_refused(court: Court) -> None:
     condition = {"Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}
     court.policies[QUEUE] = on({"Service": "sns.amazonaws.com"}, **condition)

@@ -183,7 +183,9 @@ _COMPUTED: dict[str, Callable[[Asked], Any]] = {
     "aws:resourceaccount": lambda asked: asked.owner or None,
     "aws:multifactorauthpresent": _multi_factor,
     "s3:resourceaccount": lambda asked: asked.owner or None,
-    "aws:securetransport": lambda asked: False,
+    # A client's request says how it came. What services ask of each other goes by no wire at all,
+    # and by TLS on AWS, so that a policy against plain HTTP lets a topic's copies in.
+    "aws:securetransport": lambda asked: True,
     "aws:viaawsservice": lambda asked: False,
     "aws:calledviafirst": lambda asked: _called_via(asked, 0),
     "aws:calledvialast": lambda asked: _called_via(asked, -1),

@@ -27,7 +27,11 @@ async def actor(call: Call, role_arn: str) -> Call:
     """The caller, or the role's session; decided anew at each step, as the role may change."""
     if not role_arn:
         # docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-        called = {"aws:CalledVia": [SERVICE.principal], "aws:ViaAWSService": "true"}
+        called = {
+            "aws:CalledVia": [SERVICE.principal],
+            "aws:ViaAWSService": "true",
+            "aws:SecureTransport": "true",
+        }
         return call.as_principal(call.principal, **{**call.context, **called})
 
     def session(tx: Reader) -> Call:
