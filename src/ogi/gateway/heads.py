@@ -6,7 +6,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
-from ogi.http import Response
+from ogi.http import Body, Response
 
 STATUS_LINES = {int(s): f"HTTP/1.1 {int(s)} {s.phrase}" for s in HTTPStatus}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -16,6 +16,8 @@ FRAMING = frozenset({"host", "content-length", "transfer-encoding", "expect"})
 
 class Refused(Exception):
     """A request that is not understood; the connection is closed after the answer."""
+
+    body: Body = b""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)

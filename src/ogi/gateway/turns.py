@@ -16,7 +16,7 @@ from ogi.gateway import heads
 from ogi.gateway.answers import Writer
 from ogi.gateway.bodies import Disconnected, Stream
 from ogi.gateway.heads import Refused
-from ogi.http import Request, Response
+from ogi.http import Body, Request, Response
 
 if TYPE_CHECKING:
     from ogi.gateway.connections import Connection
@@ -28,8 +28,9 @@ DISCARDED_BYTES_MAX = 256 * 1024
 """What is read and thrown away of a body that the handler did not want, to keep the connection."""
 
 Rest = Callable[[], Awaitable[Response]]
-_Turn = tuple[Request | Refused, bool, bool]
-"""A request, whether the connection is kept after it, and whether it speaks HTTP/1.1."""
+_Turn = tuple[Request | Refused, bool, bool, Body]
+"""A request, whether the connection is kept after it, whether it speaks HTTP/1.1, and its body as
+it arrives: handlers put in its place what proves it as it is read."""
 
 log = logging.getLogger("ogi.gateway")
 
@@ -66,7 +67,7 @@ class Turns:
 
     def take(self, request: Request | Refused, keep: bool, modern: bool) -> None:
         """A request has come."""
-        turn = (request, keep, modern)
+        turn = (request, keep, modern, request.body)
         if self._now is None:
             self._begin(turn)
             return
@@ -93,14 +94,14 @@ class Turns:
 
     def answer(self, response: Response) -> None:
         """The answer; its body is bytes."""
-        request, keep, modern = self._turn()
+        request, keep, modern, body = self._turn()
         writer = self.writer
         if writer.transport.is_closing():
             self._end()
             return
-        keep = self._can_keep(request, keep)
+        keep = self._can_keep(body, keep)
         writer.whole(response, request.method, keep, modern)
-        self._go_on(request, keep)
+        self._go_on(body, keep)
 
     def run(self, rest: Rest) -> None:
         """Answer with what `rest` returns, in a task."""
@@ -112,11 +113,11 @@ class Turns:
     # -------------------------------------------------------------------------------------------
 
     async def _run(self, rest: Rest) -> None:
-        request, keep, modern = self._turn()
+        request, keep, modern, body = self._turn()
         writer = self.writer
         try:
             response = await self._response(rest)
-            keep = self._can_keep(request, keep)
+            keep = self._can_keep(body, keep)
             if isinstance(response.body, bytes):
                 writer.whole(response, request.method, keep, modern)
             else:
@@ -126,7 +127,7 @@ class Turns:
             self._end()
             raise
         self.task = None
-        self._go_on(request, keep)
+        self._go_on(body, keep)
 
     async def _response(self, rest: Rest) -> Response:
         try:
@@ -143,17 +144,16 @@ class Turns:
             log.exception("handler failed")
         return heads.plain(500, "The server failed.")
 
-    def _turn(self) -> tuple[Request, bool, bool]:
+    def _turn(self) -> tuple[Request, bool, bool, Body]:
         assert self._now is not None
-        request, keep, modern = self._now
+        request, keep, modern, body = self._now
         assert isinstance(request, Request)
-        return request, keep, modern
+        return request, keep, modern, body
 
-    def _go_on(self, request: Request, keep: bool) -> None:
+    def _go_on(self, body: Body, keep: bool) -> None:
         """A request was answered: the next, as soon as the client has taken most of the answer."""
         if not keep:
             self._end()
-            body = request.body
             self._connection.finish(lingers=isinstance(body, Stream) and not body.ended)
         elif self.writer.full:
             self.task = self._server.loop.create_task(self._when_writable())
@@ -191,10 +191,9 @@ class Turns:
 
     # -- after an answer ------------------------------------------------------------------------
 
-    def _can_keep(self, request: Request, keep: bool) -> bool:
+    def _can_keep(self, body: Body, keep: bool) -> bool:
         """Whether the connection stays: not if what the handler left of the body is too much to be
         read for the next request's sake."""
-        body = request.body
         if isinstance(body, Stream):
             left = body.outstanding
             keep = keep and not body.expectant and left is not None and left <= DISCARDED_BYTES_MAX
