@@ -1,6 +1,7 @@
 """SQS against a small model of its documented semantics: random actions, on each engine, in virtual
 time. Standard: nothing lost, nothing twice while it is hidden, counts exact. FIFO: order, blocking,
-exactly once into the queue. Fair: every tenant's messages come in their order.
+exactly once into the queue. Fair: every tenant's messages come in their order. All of it through
+changes of the queue's attributes, its deletion, and restarts of the server.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from tests.services.sqs.conftest import Client
 from tests.world import World
 
 DEAD = "arn:aws:sqs:eu-west-1:111122223333:dead"
-TIMEOUT_S = 30
 RECEIVES_MAX = 3
+REMEMBERED_S = 300
 
 
 async def _opened(engine: str, folder: Path) -> Store:
@@ -45,14 +46,35 @@ class Message:
 
     body: str
     group: str
+    sent_at: float
     ready_at: float
     count: int = 0
     handle: str = ""
-    received_at: float = 0.0
+    old_handles: list[str] = field(default_factory=list)
     flying: bool = False
 
     def ready(self, now: float) -> bool:
         return self.ready_at <= now
+
+    def held(self, now: float) -> bool:
+        """In flight, by its newest handle."""
+        return self.flying and not self.ready(now)
+
+
+@dataclass
+class Attempt:
+    """What a ReceiveRequestAttemptId received."""
+
+    at: float
+    due: float
+    taken: list[tuple[Message, str]]
+
+    def repeats(self, messages: list[Message], now: float) -> bool:
+        return now < self.at + REMEMBERED_S and all(
+            message in messages and message.held(now) and message.handle == handle
+            and message.ready_at == self.due
+            for message, handle in self.taken
+        )  # fmt: skip
 
 
 class Queue(RuleBasedStateMachine):
@@ -73,14 +95,15 @@ class Queue(RuleBasedStateMachine):
         )
         self.sqs = Client(World("sqs", store=self.store))
         self.messages: list[Message] = []
-        self.dead: list[str] = []
         self.deduplicated: dict[str, float] = {}
+        self.attempts: dict[str, Attempt] = {}
         self.sent = 0
         self.run(self._create())
 
     async def _create(self) -> None:
         kind = {"FifoQueue": "true"} if self.fifo else {}
         suffix = ".fifo" if self.fifo else ""
+        self.timeout_s, self.retention_s, self.delay_s = 30, 345_600, 0
         self.dead_url = await self.sqs.queue(f"dead{suffix}", **kind)
         policy = f'{{"deadLetterTargetArn": "{DEAD}{suffix}", "maxReceiveCount": {RECEIVES_MAX}}}'
         self.url = await self.sqs.queue(f"orders{suffix}", RedrivePolicy=policy, **kind)
@@ -101,38 +124,70 @@ class Queue(RuleBasedStateMachine):
 
     @rule(group=st.integers(0, 9), delay=st.sampled_from([None, None, 0, 1, 45]))
     def send(self, group: int, delay: int | None) -> None:
+        entry = self._entry(group, delay)
+        self.run(self.sqs.send_message(QueueUrl=self.url, **entry))
+        self._note_sent(entry)
+
+    @rule(groups=st.lists(st.integers(0, 9), min_size=1, max_size=9), bad=st.booleans())
+    def send_batch(self, groups: list[int], bad: bool) -> None:
+        """What is bad fails alone."""
+        entries = [{"Id": str(n), **self._entry(group, None)} for n, group in enumerate(groups)]
+        spoilt = [{**entries[0], "Id": "bad", "MessageBody": "\x00"}] if bad else []
+        result = self.run(
+            self.sqs.send_message_batch(QueueUrl=self.url, Entries=[*spoilt, *entries])
+        )
+        assert [one["Id"] for one in result["Failed"]] == ["bad"] * bad
+        assert [one["Id"] for one in result["Successful"]] == [one["Id"] for one in entries]
+        for entry in entries:
+            self._note_sent(entry)
+
+    def _entry(self, group: int, delay: int | None) -> dict[str, Any]:
         name = self.groups[group % len(self.groups)]
-        body = str(self.sent)
+        entry: dict[str, Any] = {"MessageBody": str(self.sent)}
         self.sent += 1
-        rest: dict[str, Any] = {"MessageGroupId": name} if name else {}
+        if name:
+            entry["MessageGroupId"] = name
         if self.fifo:
-            rest["MessageDeduplicationId"] = body
-            self.deduplicated[body] = self.now
-            delay = None
+            entry["MessageDeduplicationId"] = entry["MessageBody"]
         elif delay is not None:
-            rest["DelaySeconds"] = delay
-        self.run(self.sqs.send(self.url, body, **rest))
-        self.messages.append(Message(body, name, self.now + (delay or 0)))
+            entry["DelaySeconds"] = delay
+        return entry
+
+    def _note_sent(self, entry: dict[str, Any]) -> None:
+        body, group = entry["MessageBody"], entry.get("MessageGroupId", "")
+        if self.fifo:
+            self.deduplicated[entry["MessageDeduplicationId"]] = self.now
+        due = self.now + entry.get("DelaySeconds", self.delay_s)
+        self.messages.append(Message(body, group, self.now, due))
 
     @precondition(lambda self: self.fifo and self.deduplicated)
     @rule(data=st.data())
     def send_again(self, data: st.DataObject) -> None:
         """Within five minutes nothing happens; afterwards it is a new message."""
         id = data.draw(st.sampled_from(sorted(self.deduplicated)))
-        body, group = str(self.sent), self.groups[int(id) % len(self.groups)]
-        self.sent += 1
-        self.run(self.sqs.send(self.url, body, MessageGroupId=group, MessageDeduplicationId=id))
-        if self.now >= self.deduplicated[id] + 300:
-            self.deduplicated[id] = self.now
-            self.messages.append(Message(body, group, self.now))
+        entry = {**self._entry(int(id), None), "MessageDeduplicationId": id}
+        self.run(self.sqs.send_message(QueueUrl=self.url, **entry))
+        if self.now >= self.deduplicated[id] + REMEMBERED_S:
+            self._note_sent(entry)
 
-    @rule(limit=st.integers(1, 10), timeout=st.sampled_from([None, None, 0, 1, 100]))
-    def receive(self, limit: int, timeout: int | None) -> None:
-        rest = {} if timeout is None else {"VisibilityTimeout": timeout}
+    @rule(
+        limit=st.integers(1, 10),
+        timeout=st.sampled_from([None, None, 0, 1, 100]),
+        attempt=st.sampled_from(["", "", "a", "b"]),
+    )
+    def receive(self, limit: int, timeout: int | None, attempt: str) -> None:
+        rest: dict[str, Any] = {} if timeout is None else {"VisibilityTimeout": timeout}
+        due = self.now + (self.timeout_s if timeout is None else timeout)
+        if self.fifo and attempt:
+            rest["ReceiveRequestAttemptId"] = attempt
         free = self._free()
         found = self.run(
             self.sqs.receive(self.url, limit, MessageSystemAttributeNames=["All"], **rest)
         )
+        earlier = self.attempts.get(attempt) if "ReceiveRequestAttemptId" in rest else None
+        if earlier is not None and earlier.repeats(self.messages, self.now):
+            self._check_repeated(found, earlier, due)
+            return
         dead = [message for message in free if message.count >= RECEIVES_MAX]
         self.run(self.sqs.world.deliver())
         self._see_dead_letters()
@@ -145,22 +200,29 @@ class Queue(RuleBasedStateMachine):
         self._check_order(taken)
         for one, message in zip(found, taken, strict=True):
             message.count += 1
+            message.old_handles.append(message.handle)
             message.handle = one["ReceiptHandle"]
-            message.received_at = self.now
-            message.ready_at = self.now + (TIMEOUT_S if timeout is None else timeout)
-            message.flying = True
+            message.ready_at, message.flying = due, True
             assert one["Attributes"]["ApproximateReceiveCount"] == str(message.count)
+        if taken and "ReceiveRequestAttemptId" in rest:
+            handles = [(message, message.handle) for message in taken]
+            self.attempts[attempt] = Attempt(self.now, due, handles)
+
+    def _check_repeated(self, found: list[Any], earlier: Attempt, due: float) -> None:
+        """The same messages by the same handles, hidden anew."""
+        assert [one["ReceiptHandle"] for one in found] == [handle for _, handle in earlier.taken]
+        for one, (message, _) in zip(found, earlier.taken, strict=True):
+            assert one["Body"] == message.body
+            assert one["Attributes"]["ApproximateReceiveCount"] == str(message.count)
+            message.ready_at = due
+        earlier.due = due
 
     def _free(self) -> list[Message]:
         """What may be received now."""
         ready = [message for message in self.messages if message.ready(self.now)]
         if not self.fifo:
             return ready
-        blocked = {
-            message.group
-            for message in self.messages
-            if message.flying and not message.ready(self.now)
-        }
+        blocked = {message.group for message in self.messages if message.held(self.now)}
         return [message for message in ready if message.group not in blocked]
 
     def _taken(self, one: dict[str, Any], free: list[Message]) -> Message:
@@ -185,7 +247,6 @@ class Queue(RuleBasedStateMachine):
             assert message.count >= RECEIVES_MAX
             assert message.ready(self.now)
             self.messages.remove(message)
-            self.dead.append(one)
 
     async def _drain_dead(self) -> list[str]:
         bodies: list[str] = []
@@ -202,9 +263,23 @@ class Queue(RuleBasedStateMachine):
     def delete(self, data: st.DataObject) -> None:
         received = [message for message in self.messages if message.handle]
         message = data.draw(st.sampled_from(received))
-        holds = message.flying and not message.ready(self.now)
         deleting = self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message.handle)
-        if self.fifo and not holds:
+        if self.fifo and not message.held(self.now):
+            with pytest.raises(errors.InvalidParameterValue, match="expired"):
+                self.run(deleting)
+            return
+        self.run(deleting)
+        self.messages.remove(message)
+
+    @precondition(lambda self: any(len(message.old_handles) > 1 for message in self.messages))
+    @rule(data=st.data())
+    def delete_by_an_old_handle(self, data: st.DataObject) -> None:
+        """A standard queue deletes; in a FIFO queue only the newest receipt counts."""
+        candidates = [message for message in self.messages if len(message.old_handles) > 1]
+        message = data.draw(st.sampled_from(candidates))
+        handle = data.draw(st.sampled_from(message.old_handles[1:]))
+        deleting = self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=handle)
+        if self.fifo:
             with pytest.raises(errors.InvalidParameterValue, match="expired"):
                 self.run(deleting)
             return
@@ -212,26 +287,76 @@ class Queue(RuleBasedStateMachine):
         self.messages.remove(message)
 
     @precondition(lambda self: any(message.handle for message in self.messages))
-    @rule(data=st.data(), timeout=st.sampled_from([0, 1, 60]))
-    def change_visibility(self, data: st.DataObject, timeout: int) -> None:
+    @rule(data=st.data())
+    def delete_batch(self, data: st.DataObject) -> None:
+        received = [message for message in self.messages if message.handle]
+        chosen = data.draw(st.lists(st.sampled_from(received), max_size=9, unique_by=id))
+        entries = [{"Id": m.body, "ReceiptHandle": m.handle} for m in chosen]
+        entries.append({"Id": "nonsense", "ReceiptHandle": "nonsense"})
+        result = self.run(self.sqs.delete_message_batch(QueueUrl=self.url, Entries=entries))
+        gone = [m for m in chosen if not self.fifo or m.held(self.now)]
+        assert [one["Id"] for one in result["Successful"]] == [m.body for m in gone]
+        assert len(result["Failed"]) == len(entries) - len(gone)
+        for message in gone:
+            self.messages.remove(message)
+
+    @precondition(lambda self: any(message.handle for message in self.messages))
+    @rule(data=st.data(), timeout=st.sampled_from([0, 1, 60]), batch=st.booleans())
+    def change_visibility(self, data: st.DataObject, timeout: int, batch: bool) -> None:
         received = [message for message in self.messages if message.handle]
         message = data.draw(st.sampled_from(received))
-        changing = self.sqs.change_message_visibility(
-            QueueUrl=self.url, ReceiptHandle=message.handle, VisibilityTimeout=timeout
-        )
-        if not message.flying or message.ready(self.now):
-            with pytest.raises(errors.MessageNotInflight):
-                self.run(changing)
+        wish = {"ReceiptHandle": message.handle, "VisibilityTimeout": timeout}
+        if batch:
+            change = self.sqs.change_message_visibility_batch
+            result = self.run(change(QueueUrl=self.url, Entries=[{"Id": "x", **wish}]))
+            refused = [one["Code"] for one in result["Failed"]]
+        else:
+            try:
+                self.run(self.sqs.change_message_visibility(QueueUrl=self.url, **wish))
+                refused = []
+            except errors.MessageNotInflight as error:
+                refused = [error.code]
+        if not message.held(self.now):
+            assert refused == [errors.MessageNotInflight.code]
             return
-        self.run(changing)
+        assert not refused
         message.ready_at = self.now + timeout
         message.flying = timeout > 0
+        if not message.flying and message.sent_at + self.retention_s <= self.now:
+            self.messages.remove(message)
 
     @rule(seconds=st.sampled_from([0.5, 1, 10, 29.999, 30, 60, 301]), tended=st.booleans())
     def wait(self, seconds: float, tended: bool) -> None:
         self.sqs.clock.advance(seconds)
-        if tended:
+        self._settle(tended)
+
+    def _settle(self, tended: bool) -> None:
+        """Let what is past its retention go; what is in flight goes when it comes back."""
+        old = [m for m in self.messages if m.sent_at + self.retention_s <= self.now]
+        if tended or old:
             self.run(self.sqs.world.deliver())
+        for message in old:
+            if not message.held(self.now):
+                self.messages.remove(message)
+
+    @rule(timeout=st.sampled_from([0, 20, 30]), retention=st.sampled_from([60, 200, 345_600]))
+    def set_attributes(self, timeout: int, retention: int) -> None:
+        self.timeout_s, self.retention_s = timeout, retention
+        texts = {"VisibilityTimeout": str(timeout), "MessageRetentionPeriod": str(retention)}
+        self.run(self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes=texts))
+        self._settle(tended=True)
+
+    @rule(delay=st.sampled_from([0, 5, 40]))
+    def set_delay(self, delay: int) -> None:
+        """What is there already follows in a FIFO queue, and not in a standard one."""
+        self.run(self.sqs.world.deliver())
+        waiting = [m for m in self.messages if not m.count and not m.ready(self.now)]
+        self.delay_s = delay
+        texts = {"DelaySeconds": str(delay)}
+        self.run(self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes=texts))
+        self.run(self.sqs.world.deliver())
+        for message in waiting if self.fifo else ():
+            message.ready_at = message.sent_at + delay
 
     @precondition(lambda self: self.sent > 5)
     @rule()
@@ -242,13 +367,37 @@ class Queue(RuleBasedStateMachine):
             return
         self.messages.clear()
 
+    @precondition(lambda self: self.sent > 5)
+    @rule()
+    def delete_and_create(self) -> None:
+        """The name is free after a minute; nothing is left of the queue that had it."""
+        self.run(self.sqs.delete_queue(QueueUrl=self.url))
+        with pytest.raises(errors.QueueDeletedRecently):
+            self.run(self._create())
+        self.sqs.clock.advance(60)
+        self.run(self.sqs.world.deliver())
+        self.run(self._create())
+        self.messages.clear()
+        self.deduplicated.clear()
+        self.attempts.clear()
+
+    @precondition(lambda self: self.engine != "memory")
+    @rule()
+    def restart(self) -> None:
+        self.run(self.store.close())
+        now = self.now
+        self.store = self.run(_opened(self.engine, self.folder))
+        self.sqs = Client(World("sqs", store=self.store))
+        self.sqs.world.random.seed(self.sent)
+        self.sqs.clock.advance(now - self.now)
+
     # -- what is always true ------------------------------------------------------------------
 
     @invariant()
     def counts_are_exact(self) -> None:
         now = self.now
         ready = [message for message in self.messages if message.ready(now)]
-        flying = [m for m in self.messages if m.flying and not m.ready(now)]
+        flying = [message for message in self.messages if message.held(now)]
         delayed = len(self.messages) - len(ready) - len(flying)
         assert self.run(self.sqs.counts(self.url)) == (len(ready), len(flying), delayed)
 

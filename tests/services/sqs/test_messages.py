@@ -248,6 +248,29 @@ async def test_messages_expire_wherever_they_are(sqs: Client) -> None:
     assert [key[8:] for key in await sqs.rows(ARN)] == [b"c"]
 
 
+async def test_what_is_in_flight_expires_when_it_comes_back(sqs: Client) -> None:
+    url = await sqs.queue(MessageRetentionPeriod=60)
+    for body in ("deleted", "shown", "hidden for longer"):
+        await sqs.send(url, body)
+    found = await sqs.receive(url, VisibilityTimeout=100)
+    handles = [message["ReceiptHandle"] for message in found]
+    sqs.clock.advance(50)
+    await sqs.change_message_visibility(
+        QueueUrl=url, ReceiptHandle=handles[2], VisibilityTimeout=80
+    )
+    sqs.clock.advance(10)
+    await sqs.world.deliver()
+    assert await sqs.counts(url) == (0, 3, 0)
+    await sqs.delete_message(QueueUrl=url, ReceiptHandle=handles[0])
+    await sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handles[1], VisibilityTimeout=0)
+    assert await sqs.counts(url) == (0, 1, 0)
+    sqs.clock.advance(70)
+    assert await sqs.receive(url) == []
+    assert await sqs.counts(url) == (0, 0, 0)
+    await sqs.world.deliver()
+    assert [key[8:] for key in await sqs.rows(ARN)] == [b"c"]
+
+
 async def test_an_expired_message_is_not_received_before_it_is_swept(sqs: Client) -> None:
     url = await sqs.queue(MessageRetentionPeriod=60)
     await sqs.send(url, "old")

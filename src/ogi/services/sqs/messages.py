@@ -309,7 +309,9 @@ def change_visibility(
             "limit [43200 seconds]",
         )  # fmt: skip
     lanes.take(tx, ledger, lanes.FLIGHT, place.key, place.state)
-    if hidden_s == 0:
+    if hidden_s == 0 and lanes.expired(ledger, place.state, now_ms):
+        lanes.forget(tx, ledger, place.state, receipt.number)
+    elif hidden_s == 0:
         lanes.show(tx, ledger, place.state, receipt.number, now_ms)
     else:
         due_ms = now_ms + hidden_s * 1000

@@ -146,7 +146,11 @@ def begin(tx: Transaction, call: Call, queue: Queue, destination_arn: str, rate:
     ledger = Ledger(tx, queue)
     now_ms = messages.milliseconds(call)
     ready, _, _ = ledger.counts(tx, now_ms)
-    task = Task(call.new_id(), queue.arn, destination_arn, rate, now_ms, ledger.next_number, ready)
+    # Tasks lie in the order of their starts, also those of one millisecond.
+    started_ms = max([now_ms, *(task.started_ms + 1 for task in latest(tx, queue.arn, 1))])
+    task = Task(
+        call.new_id(), queue.arn, destination_arn, rate, started_ms, ledger.next_number, ready
+    )  # fmt: skip
     save(tx, task)
     ACTIVE.put(tx, Active(task.id), control_home, queue.arn)
     for old in latest(tx, queue.arn, TASKS_MAX + 1)[TASKS_MAX:]:

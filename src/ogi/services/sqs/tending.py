@@ -51,8 +51,8 @@ def tend(tx: Transaction, call: Call, request: Fields) -> Fields:
 def expire(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Delete a page of messages past their retention, and go on.
 
-    One that is in flight for the first time has no row that says where its state lies: it expires
-    when it comes back.
+    One that is in flight expires when it comes back: in flight for the first time it has no row
+    that says where its state lies.
     """
     queue = _queue(tx, request)
     if queue is None:
@@ -68,7 +68,7 @@ def expire(tx: Transaction, call: Call, request: Fields) -> Fields:
     for key, raw in page:
         sent_ms, number = unpair(key)
         place = lanes.place_of(tx, ledger, records.decode(raw), sent_ms, number)
-        if place is not None:
+        if place is not None and place.lane != lanes.FLIGHT:
             lanes.remove(tx, ledger, place, number)
     if len(page) == PAGE:
         cursor = page[-1][0] + b"\x00"
