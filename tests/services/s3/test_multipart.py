@@ -215,9 +215,31 @@ async def test_without_an_algorithm_the_whole_has_a_crc64nvme(s3: S3) -> None:
     assert done["ChecksumCRC64NVME"] == whole["ChecksumCRC64NVME"]
 
 
-async def test_a_part_with_another_kind_of_checksum_is_refused(s3: S3) -> None:
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA256", "CRC64NVME"])
+async def test_an_upload_that_announced_no_checksum_verifies_those_of_its_parts(
+    s3: S3, algorithm: str
+) -> None:
     id = await begin(s3)
-    with pytest.raises(errors.InvalidRequest, match="expected checksum Type: null, actual"):
+    parts = await upload(s3, id, algorithm)
+    if algorithm == "CRC32":
+        assert [part["ChecksumCRC32"] for part in parts] == [crc32(part) for part in PARTS]
+        with pytest.raises(errors.BadDigest):
+            await s3(
+                "UploadPart", Key="big", UploadId=id, PartNumber=4, Body=b"x",
+                ChecksumCRC32=crc32(b"y"),
+            )  # fmt: skip
+        with pytest.raises(errors.InvalidPart):
+            await complete(s3, id, [{**part, "ChecksumCRC32": crc32(b"")} for part in parts])
+    assert "ChecksumAlgorithm" not in await s3("ListParts", Key="big", UploadId=id)
+    done = await complete(s3, id, parts)
+    whole = await s3("PutObject", Key="whole", Body=WHOLE)
+    assert done["ChecksumCRC64NVME"] == whole["ChecksumCRC64NVME"]
+    assert done["ChecksumType"] == "FULL_OBJECT"
+
+
+async def test_a_part_with_another_kind_of_checksum_is_refused(s3: S3) -> None:
+    id = await begin(s3, ChecksumAlgorithm="SHA256")
+    with pytest.raises(errors.InvalidRequest, match="expected checksum Type: sha256, actual"):
         await s3(
             "UploadPart", Key="big", UploadId=id, PartNumber=1, Body=b"x", ChecksumCRC32=crc32(b"x")
         )

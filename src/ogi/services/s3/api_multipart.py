@@ -68,8 +68,11 @@ async def upload_part(call: Call, request: Fields) -> Fields:
     declared = checksums.declared(request)
     part, upload = await _store(call, request, declared, request.get("Body", b""))
     result: Fields = {"ETag": f'"{part.etag}"', **encryption.shown(upload.sealing)}
-    if upload.algorithm is not None and part.sum is not None:
-        result[f"Checksum{part.sum.algorithm}"] = part.sum.value
+    told = part.sent
+    if told is None and (upload.algorithm or declared.algorithm):
+        told = part.sum
+    if told is not None:
+        result[f"Checksum{told.algorithm}"] = told.value
     return result
 
 
@@ -137,7 +140,7 @@ async def _store(
         return upload, agreed, key, objects.reserve(tx, call, bucket)
 
     upload, agreed, key, pending = await call.transact(prepare, home)
-    check = checksums.Check(agreed)
+    check = checksums.Check(agreed, kept=upload.algorithm or checksums.DEFAULT)
     beginning, rest = await bodies.begin(body)
     cipher = ChunkCipher(key.derive(pending.name.encode()))
     blob, size = await bodies.write(call, pending.name, cipher, beginning, rest, check)
@@ -147,7 +150,8 @@ async def _store(
         multipart.find(tx, bucket, request)
         objects.claim(tx, pending)
         etag = check.md5 if upload.sealing.algorithm == "AES256" else call.entropy(16).hex()
-        part = Part(etag, size, int(call.now), blob, checksum)
+        sent = None if check.kept is None else checksum
+        part = Part(etag, size, int(call.now), blob, check.kept or checksum, sent)
         multipart.put_part(tx, call, bucket, id, part_number, part)
         return part
 

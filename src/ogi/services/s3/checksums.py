@@ -127,8 +127,13 @@ def _md5(value: str | None) -> bytes | None:
 class Check:
     """The digests of one body, fed piece by piece and compared at the end."""
 
-    def __init__(self, declared: Declared, trailing: Iterable[str] = ()) -> None:
-        """trailing: checksum algorithms that the client announced for its trailer."""
+    def __init__(
+        self, declared: Declared, trailing: Iterable[str] = (), kept: str | None = None
+    ) -> None:
+        """trailing: checksum algorithms that the client announced for its trailer.
+
+        kept: the algorithm of a checksum that is computed as well, in `kept` after the end.
+        """
         self._declared = declared
         algorithm = declared.algorithm
         for announced in trailing:
@@ -136,11 +141,22 @@ class Check:
             algorithm = announced
         self.algorithm = algorithm or DEFAULT
         self._digest = new(self.algorithm)
+        self._kept = kept if kept != self.algorithm else None
+        self._second = None if self._kept is None else new(self._kept)
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def update(self, data: bytes) -> None:
         self._md5.update(data)
         self._digest.update(data)
+        if self._second is not None:
+            self._second.update(data)
+
+    @property
+    def kept(self) -> Sum | None:
+        """The other checksum, if there is one."""
+        if self._kept is None or self._second is None:
+            return None
+        return Sum(self._kept, base64.b64encode(self._second.digest()).decode())
 
     @property
     def md5(self) -> str:

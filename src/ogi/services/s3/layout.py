@@ -124,6 +124,9 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     modified: int
     blob: Blob
     sum: Sum | None = None
+    """What the checksum of the whole is made of."""
+    sent: Sum | None = None
+    """One of another algorithm, which came with the part and was verified."""
 
 
 class Upload(msgspec.Struct, frozen=True):

@@ -97,14 +97,16 @@ def check_number(request: Fields) -> int:
 
 def agreed(upload: Upload, sent: Declared) -> Declared:
     """Parts carry the kind of checksum that the upload announced, and no other; one that comes
-    without gets it computed."""
+    without gets it computed. An upload that announced none takes any: it is verified, and not kept.
+    SDKs send one with every part since 2025, also where CreateMultipartUpload said nothing:
+    docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
+    """
     if sent.algorithm is None:
         return Declared(upload.algorithm, None, sent.md5)
-    if sent.algorithm != upload.algorithm:
-        expected = (upload.algorithm or "null").lower()
+    if upload.algorithm is not None and sent.algorithm != upload.algorithm:
         raise errors.InvalidRequest(
-            f"Checksum Type mismatch occurred, expected checksum Type: {expected}, actual "
-            f"checksum Type: {sent.algorithm.lower()}"
+            "Checksum Type mismatch occurred, expected checksum Type: "
+            f"{upload.algorithm.lower()}, actual checksum Type: {sent.algorithm.lower()}"
         )
     return sent
 
@@ -204,6 +206,9 @@ def _chosen(
 
 
 def _check_part_sum(entry: Fields, part_number: int, part: Part, upload: Upload) -> None:
+    known = part.sent
+    if known is not None and entry.get(f"Checksum{known.algorithm}", known.value) != known.value:
+        raise errors.InvalidPart(PartNumber=str(part_number), ETag=entry.get("ETag", ""))
     if upload.algorithm is None or part.sum is None:
         return
     sent = entry.get(f"Checksum{upload.algorithm}")
