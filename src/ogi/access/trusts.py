@@ -49,6 +49,25 @@ def exists(tx: Reader, entry: str) -> bool:
     return _is_unbound(entry) or _id_of(tx, entry) is not None
 
 
+def names_nobody(tx: Reader, text: str) -> bool:
+    """Whether a resource policy, known to compile, names a user or role that does not exist.
+
+    "When you specify a principal ... it must exist": AWS's services refuse such a policy, each in
+    its own words. Identities of AWS itself (`arn:aws:iam::cloudfront:user/...`) are not looked for.
+    """
+    return any(
+        kind == "AWS" and not exists(tx, entry) and not _is_awss(entry)
+        for statement in policy.compile(text).statements
+        if statement.principals is not None
+        for kind, entry in statement.principals.entries
+    )
+
+
+def _is_awss(entry: str) -> bool:
+    account = account_in(entry) if entry.startswith("arn:aws:iam::") else ""
+    return bool(account) and not account.isdecimal()
+
+
 def shown(tx: Reader, role: Role) -> str:
     """The trust policy with the ids of those who are gone in place of their ARNs."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ogi import arn as arns
+from ogi.access import trusts
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.lambda_ import functions
@@ -63,7 +64,7 @@ def add(tx: Transaction, call: Call, target: Target, request: Fields) -> Fields:
             f"The statement id ({id}) provided already exists. Please provide a new statement id, "
             "or remove the existing statement."
         )
-    statement = _statement(request, target)
+    statement = _statement(tx, request, target)
     _save(tx, call, function, target.qualifier, [*statements, statement])
     return statement
 
@@ -106,7 +107,7 @@ def _save(
     functions.save(tx, changed)
 
 
-def _statement(request: Fields, target: Target) -> dict[str, Any]:
+def _statement(tx: Reader, request: Fields, target: Target) -> dict[str, Any]:
     """As GetPolicy shows it (Lambda guide, "Using resource-based IAM policies")."""
     asked = request["Principal"]
     if asked == "*":
@@ -115,7 +116,7 @@ def _statement(request: Fields, target: Target) -> dict[str, Any]:
         principal = {"Service": asked}
     elif re.fullmatch(r"\d{12}", asked):
         principal = {"AWS": f"arn:aws:iam::{asked}:root"}
-    elif arns.parse(asked) is not None:
+    elif arns.parse(asked) is not None and trusts.exists(tx, asked):
         principal = {"AWS": asked}
     else:
         raise InvalidParameterValueException(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ogi.access import trusts
 from ogi.errors import AccessDenied, unsupported
 from ogi.service import Call, Fields
 from ogi.services.s3 import attributes, buckets, errors, notifications, policies, tags
 from ogi.services.s3.api_buckets import in_control
 from ogi.services.s3.api_objects import full_control
+from ogi.services.s3.errors import MalformedPolicy
 from ogi.services.s3.layout import Block, Bucket, Encryption, Rule
 from ogi.services.s3.service import SERVICE, bucket_arn, look
 from ogi.storage import CONTROL, Reader, Transaction
@@ -20,6 +22,8 @@ OWNERSHIPS = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 def put_bucket_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
     bucket = buckets.find(tx, call, request)
     policy = policies.check(request["Policy"], bucket.name)
+    if trusts.names_nobody(tx, request["Policy"]):
+        raise MalformedPolicy("Invalid principal in policy")
     public = policies.is_public(policy)
     if public and bucket.block is not None and bucket.block.policy:
         # docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html

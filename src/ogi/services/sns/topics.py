@@ -9,6 +9,7 @@ import msgspec
 
 from ogi import arn as arns
 from ogi.access import policy as policies
+from ogi.access import trusts
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.sns import archive_policies, delivery_policies, feedback
@@ -237,8 +238,16 @@ def _checked_policy(value: str) -> str:
     try:
         policies.compile(value)
     except ValueError as error:
-        raise InvalidParameterException.of("Policy", f"Policy Error: {error}") from error
+        # Whatever is wrong: github.com/serverless/serverless/issues/5519.
+        raise InvalidParameterException.of("Policy Error: null") from error
     return value
+
+
+def check_principals(tx: Reader, text: str) -> None:
+    """Refuse a policy, '' or known to be one, that names a user or role who does not exist."""
+    if text and trusts.names_nobody(tx, text):
+        # github.com/hashicorp/terraform-provider-aws/issues/26041
+        raise InvalidParameterException.of("Policy Error: PrincipalNotFound")
 
 
 def attributes(tx: Reader, topic: Topic) -> dict[str, str]:

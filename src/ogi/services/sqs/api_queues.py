@@ -10,7 +10,16 @@ import binascii
 import msgspec
 
 from ogi.service import Call, Fields
-from ogi.services.sqs import attributes, messages, moves, permissions, queues, redrive, tending
+from ogi.services.sqs import (
+    attributes,
+    messages,
+    moves,
+    permissions,
+    policies,
+    queues,
+    redrive,
+    tending,
+)
 from ogi.services.sqs import layout as layouts
 from ogi.services.sqs import tags as tagging
 from ogi.services.sqs.attributes import Attributes
@@ -60,6 +69,7 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
         call.ports.authorise(tx, call, SERVICE, ("sqs:TagQueue",), (arn,), keys)
         tagging.check(tags)
     made = attributes.change(Attributes(), wanted, creating=True)
+    policies.check_principals(tx, wanted.get("Policy", ""))
     queues.check_name(name, fifo=made.fifo)
     now_ms = messages.milliseconds(call)
     deleted = queues.DELETED.get(tx, call.home, name)
@@ -168,6 +178,7 @@ def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields
     queue = _own(tx, call, request)
     texts: dict[str, str] = request["Attributes"]
     changed = attributes.change(queue.attributes, texts, creating=False)
+    policies.check_principals(tx, texts.get("Policy", ""))
     redrive.check(tx, queue, changed, texts)
     redrive.link(tx, queue, changed)
     queues.save(tx, msgspec.structs.replace(queue, attributes=changed, modified_s=int(call.now)))

@@ -12,7 +12,9 @@ import json
 from typing import Any
 
 from ogi.access import policy as policies
+from ogi.access import trusts
 from ogi.services.sqs.errors import InvalidAttributeValue, OverLimit
+from ogi.storage import Reader
 
 BYTES_MAX = 8_192
 STATEMENTS_MAX = 20
@@ -38,6 +40,12 @@ def check(text: str) -> None:
     principals = sum(_principals(statement) for statement in statements)
     if principals > PRINCIPALS_MAX:
         raise _too_many(principals, "principals", "the submitted policy", PRINCIPALS_MAX)
+
+
+def check_principals(tx: Reader, text: str) -> None:
+    """Refuse a policy, '' or known to be one, that names a user or role who does not exist."""
+    if text and trusts.names_nobody(tx, text):
+        raise InvalidAttributeValue.of("Policy")
 
 
 def statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
