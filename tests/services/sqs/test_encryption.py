@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ogi.access.authorise import authorise
 from ogi.service import service_principal
 from ogi.services.sqs import errors, records
 from tests.services.sqs.conftest import Client
@@ -94,6 +95,54 @@ async def test_a_key_that_does_not_exist_is_not_found(sqs: Client, key: str) -> 
     with pytest.raises(errors.KmsNotFound):
         await sqs.send(url)
     assert await sqs.counts(url) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"KeySpec": "RSA_2048", "KeyUsage": "ENCRYPT_DECRYPT"},
+        {"KeySpec": "HMAC_256", "KeyUsage": "GENERATE_VERIFY_MAC"},
+    ],
+)
+async def test_a_key_for_something_else_does_not_seal(sqs: Client, spec: dict[str, str]) -> None:
+    made = await sqs.world.call("kms", "CreateKey", **spec)
+    url = await sqs.queue(KmsMasterKeyId=made["KeyMetadata"]["KeyId"])
+    with pytest.raises(errors.KmsInvalidKeyUsage):
+        await sqs.send(url)
+
+
+async def test_who_kms_does_not_allow_neither_sends_nor_receives(
+    world_of: Callable[..., World],
+) -> None:
+    """And what KMS says is the error's message."""
+    sqs = Client(world_of("sqs", "kms", authorise=authorise))
+    made = await sqs.world.call("kms", "CreateKey")
+    url = await sqs.queue(KmsMasterKeyId=made["KeyMetadata"]["KeyId"])
+    await sqs.send(url, "secret")
+    call = sqs.world.caller(service_principal("sns.amazonaws.com"))
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    for operation, request in (
+        ("SendMessage", {"MessageBody": "x"}),
+        ("SendMessageBatch", {"Entries": [{"Id": "a", "MessageBody": "x"}]}),
+        ("ReceiveMessage", {}),
+    ):
+        with pytest.raises(errors.KmsAccessDenied, match="is not authorized to perform: kms:"):
+            await sqs.world.call_as(call, "sqs", operation, QueueUrl=url, **request)
+    assert await sqs.counts(url) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("period", ["59", "86401"])
+async def test_data_keys_are_used_again_for_a_minute_to_a_day(
+    sqs: Client, key: str, period: str
+) -> None:
+    with pytest.raises(errors.InvalidAttributeValue, match="KmsDataKeyReusePeriodSeconds"):
+        await sqs.queue(KmsMasterKeyId=key, KmsDataKeyReusePeriodSeconds=period)
+    for allowed in ("60", "86400"):
+        url = await sqs.queue(allowed, KmsMasterKeyId=key, KmsDataKeyReusePeriodSeconds=allowed)
+        found = await sqs.attributes(url, "KmsDataKeyReusePeriodSeconds")
+        assert found == {"KmsDataKeyReusePeriodSeconds": allowed}
 
 
 async def test_a_dead_letter_stays_as_it_was_encrypted(sqs: Client, key: str) -> None:

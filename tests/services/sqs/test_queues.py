@@ -127,8 +127,18 @@ async def test_nothing_is_changed_when_one_attribute_is_bad(sqs: Client, url: st
 
 
 async def test_per_group_throughput_wants_per_group_deduplication(sqs: Client) -> None:
-    with pytest.raises(errors.InvalidAttributeValue, match="FifoThroughputLimit"):
+    with pytest.raises(errors.InvalidAttributeValue) as refused:
         await sqs.queue("q.fifo", FifoQueue="true", FifoThroughputLimit="perMessageGroupId")
+    assert refused.value.message == (
+        "Invalid value for the parameter FifoThroughputLimit. Reason: To set FifoThroughputLimit "
+        "to perMessageGroupId, the DeduplicationScope must be messageGroup."
+    )
+    for name, value in (("DeduplicationScope", "queue"), ("FifoThroughputLimit", "perQueue")):
+        with pytest.raises(errors.InvalidAttributeName) as unknown:
+            await sqs.queue("q", **{name: value})
+        assert unknown.value.message == (
+            f"You can specify the {name} only when FifoQueue is set to true."
+        )
 
 
 async def test_one_kind_of_encryption_at_a_time(sqs: Client, url: str) -> None:

@@ -148,6 +148,18 @@ async def test_fifo_dead_letters_keep_their_order(sqs: Client) -> None:
         (_policy("dead").replace(": 2}", ': "²"}'), "Invalid value for maxReceiveCount: ²"),
         (_policy("dead").replace(": 2}", f': "{"9" * 5_000}"}}'), "maxReceiveCount: 999"),
         (_policy("missing"), "Dead letter target does not exist."),
+        (
+            _policy("dead").replace("eu-west-1", "us-east-1"),
+            "Dead-letter target must be in same region as the source.",
+        ),
+        (
+            _policy("dead").replace("111122223333", "999988887777"),
+            "Dead-letter target owner should be same as the source.",
+        ),
+        (
+            _policy("dead").replace(":sqs:", ":sns:"),
+            "Only SQS queues are valid resources for deadLetterTargetArn",
+        ),
         (_policy("\ud800"), "Invalid value for deadLetterTargetArn."),
     ],
 )
@@ -207,17 +219,65 @@ async def test_the_dead_letter_queue_says_who_may_use_it(sqs: Client, dead: str)
     await sqs.queue("b", RedrivePolicy=_policy("dead"))
     await allow(redrivePermission="allowAll")
     await sqs.queue("a", RedrivePolicy=_policy("dead"))
-    unknown = {"redrivePermission": "denyAll", "else": 1}
-    unreadable = {"redrivePermission": "byQueue", "sourceQueueArns": [PREFIX + "\ud800"]}
-    for bad in (
-        unreadable,
-        {"redrivePermission": "byQueue"},
-        {"redrivePermission": "x"},
-        unknown,
-        {},
-    ):
-        with pytest.raises(errors.InvalidAttributeValue):
-            await allow(**bad)
+
+
+FORMAT = "Amazon SQS can't create the redrive allow policy, as it's in an unsupported format."
+BETWEEN = (
+    "Amazon SQS can't create the redrive allow policy. When you specify the byQueue permission "
+    "type, you must also specify between 1 and 10 source queue ARNs."
+)
+
+
+def _by_queue(*arns: Any) -> dict[str, Any]:
+    return {"redrivePermission": "byQueue", "sourceQueueArns": arns}
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason"),
+    [
+        ("nonsense", FORMAT),
+        ([], FORMAT),
+        ({}, FORMAT),
+        ({"redrivePermission": "x"}, FORMAT),
+        ({"redrivePermission": ["allowAll"]}, FORMAT),
+        ({"redrivePermission": "denyAll", "else": 1}, FORMAT),
+        ({"redrivePermission": "byQueue", "sourceQueueArns": PREFIX + "a"}, FORMAT),
+        (_by_queue("a"), FORMAT),
+        (_by_queue(7), FORMAT),
+        (_by_queue(PREFIX + "\ud800"), FORMAT),
+        ({"redrivePermission": "byQueue"}, BETWEEN),
+        (_by_queue(), BETWEEN),
+        (_by_queue(*(f"{PREFIX}q{n}" for n in range(11))), BETWEEN),
+        (
+            {"redrivePermission": "allowAll", "sourceQueueArns": [PREFIX + "a"]},
+            "Amazon SQS can't create the redrive allow policy. You can specify source queue ARNs "
+            "only when the permission type is byQueue.",
+        ),
+        (
+            _by_queue(PREFIX + "a", PREFIX.replace("eu-west-1", "us-east-1") + "b"),
+            "All source queue ARNs must be in the same region as the current SQS queue.",
+        ),
+    ],
+)
+async def test_a_bad_redrive_allow_policy_is_refused(
+    sqs: Client, dead: str, policy: Any, reason: str
+) -> None:
+    text = policy if isinstance(policy, str) else json.dumps(policy)
+    with pytest.raises(errors.InvalidParameterValue) as refused:
+        await sqs.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": text})
+    assert refused.value.message == (
+        f"Value {text} for parameter RedriveAllowPolicy is invalid. Reason: {reason}"
+    )
+    assert await sqs.attributes(dead, "RedriveAllowPolicy", "QueueArn") == {
+        "QueueArn": PREFIX + "dead"
+    }
+
+
+async def test_ten_queues_may_be_named_that_are_not_there_yet(sqs: Client, dead: str) -> None:
+    text = json.dumps(_by_queue(*(f"{PREFIX}q{n}" for n in range(10))))
+    await sqs.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": text})
+    await sqs.queue("q9", RedrivePolicy=_policy("dead"))
+    assert await sqs.attributes(dead, "RedriveAllowPolicy") == {"RedriveAllowPolicy": text}
 
 
 async def test_sources_are_listed_by_pages(sqs: Client, dead: str) -> None:

@@ -1,6 +1,8 @@
 """Queue attributes: what each may be, read from and written as AWS's texts.
 
-Ranges and defaults: API reference, CreateQueue and SetQueueAttributes.
+Ranges and defaults: API reference, CreateQueue and SetQueueAttributes. Sentences on FIFO attributes
+and on both redrive policies: AWS's as deployments got them (the rules `pf-sqs-*` of cdk-preflight,
+github.com/badmintoncryer/cdk-preflight) or users report them.
 """
 
 from __future__ import annotations
@@ -108,15 +110,26 @@ def change(attributes: Attributes, texts: Mapping[str, str], *, creating: bool) 
         fields["kms_key_id"] = ""
     changed = msgspec.structs.replace(attributes, **fields)
     if not changed.fifo:
-        for name, (_, _) in _FIFO_CHOICES.items():
-            if name in texts:
-                raise InvalidAttributeName.of(name)
+        _refuse_fifo_choices(texts)
     if changed.throughput_limit == "perMessageGroupId" and (
         changed.deduplication_scope != "messageGroup"
     ):
         # API reference: perMessageGroupId is allowed only with the scope messageGroup.
-        raise InvalidAttributeValue.of("FifoThroughputLimit")
+        raise InvalidAttributeValue(
+            "Invalid value for the parameter FifoThroughputLimit. Reason: To set "
+            "FifoThroughputLimit to perMessageGroupId, the DeduplicationScope must be messageGroup."
+        )
     return changed
+
+
+def _refuse_fifo_choices(texts: Mapping[str, str]) -> None:
+    for name in _FIFO_CHOICES:
+        if name in texts and name == "ContentBasedDeduplication":
+            raise InvalidAttributeName.of(name)
+        if name in texts:
+            raise InvalidAttributeName(
+                f"You can specify the {name} only when FifoQueue is set to true."
+            )
 
 
 def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
@@ -158,11 +171,12 @@ def _number(text: str) -> int | None:
 
 
 def _redrive(text: str) -> Redrive | None:
-    """RedrivePolicy; the sentences are AWS's as its users report them."""
     if not text:
         return None
     name = "RedrivePolicy"
-    document = _object(name, text)
+    document = _map(text)
+    if document is None:
+        raise InvalidParameter.of(name, text, "Redrive policy is not a valid JSON map.")
     for mandatory in ("maxReceiveCount", "deadLetterTargetArn"):
         if mandatory not in document:
             raise InvalidParameter.of(
@@ -182,7 +196,12 @@ def _redrive(text: str) -> Redrive | None:
         )  # fmt: skip
     target = document["deadLetterTargetArn"]
     if not isinstance(target, str) or not _queue_arn(target):
-        raise InvalidParameter.of(name, text, "Invalid value for deadLetterTargetArn.")
+        arn = arns.parse(target) if isinstance(target, str) else None
+        raise InvalidParameter.of(
+            name, text, "Only SQS queues are valid resources for deadLetterTargetArn"
+            if arn is not None and arn.service != "sqs"
+            else "Invalid value for deadLetterTargetArn."
+        )  # fmt: skip
     return Redrive(target, count)
 
 
@@ -198,20 +217,30 @@ def _redrive_text(policy: Redrive | None) -> str:
 def _redrive_allow(text: str) -> RedriveAllow | None:
     if not text:
         return None
-    name = "RedriveAllowPolicy"
-    document = _object(name, text)
-    if set(document) - {"redrivePermission", "sourceQueueArns"}:
-        raise InvalidAttributeValue.of(name)
+
+    def refusal(reason: str) -> InvalidParameter:
+        return InvalidParameter.of(
+            "RedriveAllowPolicy", text, f"Amazon SQS can't create the redrive allow policy{reason}"
+        )
+
+    document = _map(text)
+    if document is None or set(document) - {"redrivePermission", "sourceQueueArns"}:
+        raise refusal(", as it's in an unsupported format.")
     permission = document.get("redrivePermission")
     sources = document.get("sourceQueueArns", [])
-    if permission not in ("allowAll", "denyAll", "byQueue"):
-        raise InvalidAttributeValue.of(name)
-    if not isinstance(sources, list) or not all(
-        isinstance(arn, str) and _queue_arn(arn) for arn in sources
-    ):
-        raise InvalidAttributeValue.of(name)
-    if (permission == "byQueue") != bool(sources) or len(sources) > SOURCE_ARNS_MAX:
-        raise InvalidAttributeValue.of(name)
+    if permission not in ("allowAll", "denyAll", "byQueue") or not isinstance(sources, list):
+        raise refusal(", as it's in an unsupported format.")
+    if permission != "byQueue" and "sourceQueueArns" in document:
+        raise refusal(
+            ". You can specify source queue ARNs only when the permission type is byQueue."
+        )
+    if permission == "byQueue" and not 1 <= len(sources) <= SOURCE_ARNS_MAX:
+        raise refusal(
+            ". When you specify the byQueue permission type, you must also specify between 1 and "
+            f"{SOURCE_ARNS_MAX} source queue ARNs."
+        )
+    if not all(isinstance(arn, str) and _queue_arn(arn) for arn in sources):
+        raise refusal(", as it's in an unsupported format.")
     return RedriveAllow(permission, tuple(sources))
 
 
@@ -222,14 +251,13 @@ def allows(policy: RedriveAllow, source_arn: str) -> bool:
     return policy.permission == "allowAll"
 
 
-def _object(name: str, text: str) -> dict[str, Any]:
+def _map(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is; None if it is none."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise InvalidParameter.of(name, text, "Redrive policy is not a valid JSON map.")
-    return document
+        return None
+    return document if isinstance(document, dict) else None
 
 
 def _queue_arn(text: str) -> bool:

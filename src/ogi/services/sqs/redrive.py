@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ogi import arn as arns
 from ogi import deliveries
 from ogi.service import Call, Fields
 from ogi.services.sqs import attributes, queues, records
@@ -41,25 +42,41 @@ SOURCES = Table("sqs.source", Source)
 
 
 def check(tx: Reader, queue: Queue, changed: Attributes, texts: Mapping[str, str]) -> None:
-    """Refuse a RedrivePolicy whose target is not there, of another type, or does not allow it.
+    """Refuse a RedrivePolicy whose target is not there, of another type, or does not allow it, and
+    a RedriveAllowPolicy that names queues of another region.
 
     `texts`: what the request sets; a policy that stands already is not looked at again.
     """
-    policy, text = changed.redrive, texts.get("RedrivePolicy")
-    if policy is None or text is None:
-        return
+    if changed.redrive is not None and "RedrivePolicy" in texts:
+        reason = _hindrance(tx, queue, changed, changed.redrive.target_arn)
+        if reason is not None:
+            raise InvalidParameterValue.of("RedrivePolicy", texts["RedrivePolicy"], reason)
+    allow = changed.redrive_allow
+    if allow is not None and "RedriveAllowPolicy" in texts:
+        parsed = [arns.parse(arn) for arn in allow.source_arns]
+        if any(arn is None or arn.region != queue.region for arn in parsed):
+            raise InvalidParameterValue.of(
+                "RedriveAllowPolicy", texts["RedriveAllowPolicy"],
+                "All source queue ARNs must be in the same region as the current SQS queue.",
+            )  # fmt: skip
 
-    def refusal(reason: str) -> InvalidParameterValue:
-        return InvalidParameterValue.of("RedrivePolicy", text, reason)
 
-    target = queues.find_by_arn(tx, policy.target_arn)
-    if target is None or (target.account, target.region) != (queue.account, queue.region):
-        raise refusal("Dead letter target does not exist.")
+def _hindrance(tx: Reader, queue: Queue, changed: Attributes, target_arn: str) -> str | None:
+    """Why a queue cannot have this dead-letter queue."""
+    parsed = arns.parse(target_arn)
+    if parsed is not None and parsed.region != queue.region:
+        return "Dead-letter target must be in same region as the source."
+    if parsed is not None and parsed.account != queue.account:
+        return "Dead-letter target owner should be same as the source."
+    target = queues.find_by_arn(tx, target_arn)
+    if target is None:
+        return "Dead letter target does not exist."
     if target.attributes.fifo != changed.fifo:
-        raise refusal("Dead-letter queue must be same type of queue as the source.")
+        return "Dead-letter queue must be same type of queue as the source."
     allow = target.attributes.redrive_allow
     if allow is not None and not attributes.allows(allow, queue.arn):
-        raise refusal("The RedriveAllowPolicy of the dead-letter queue does not allow this queue.")
+        return "The RedriveAllowPolicy of the dead-letter queue does not allow this queue."
+    return None
 
 
 def link(tx: Transaction, queue: Queue, changed: Attributes | None) -> None:
