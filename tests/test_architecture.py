@@ -25,7 +25,10 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("audit",),
     ("services",),
     ("access", "sandbox", "wire"),
-    ("deliveries", "workers", "chunks", "shipping", "mail", "outbound", "sealed_tables"),
+    (
+        "deliveries", "workers", "chunks", "shipping", "mail", "outbound", "recorders",
+        "sealed_tables",
+    ),
     ("rewraps", "sealing"),
     ("service",),
     ("storage",),

@@ -8,7 +8,9 @@ a crash is lost.
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Callable
+from itertools import islice
+from typing import Generic, NamedTuple, TypeVar
 
 SPAN_S = 900.0
 """ "When an access key is used more than once in a 15-minute span, only the first use is recorded."
@@ -37,14 +39,56 @@ class Use(NamedTuple):
 
 
 Mark = tuple[str, str, str]
+"""Access key, service and region of a use."""
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Notes(Generic[K, V]):
+    """What waits to be written down, by what it is about; a later note takes an earlier one's
+    place."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[K, V] = {}
+        self.noted = asyncio.Event()
+        """Set while something waits."""
+
+    def put(self, about: K, note: V) -> bool:
+        """False if it was let go, for too many wait."""
+        if len(self._waiting) >= PENDING_MAX and about not in self._waiting:
+            return False
+        self._waiting[about] = note
+        self.noted.set()
+        return True
+
+    def get(self, about: K) -> V | None:
+        return self._waiting.get(about)
+
+    def first(self, limit: int, place: Callable[[K], object]) -> list[tuple[K, V]]:
+        """Some of what waits, all of the place that waits longest."""
+        wanted = next((place(about) for about in self._waiting), None)
+        of_place = (pair for pair in self._waiting.items() if place(pair[0]) == wanted)
+        return list(islice(of_place, limit))
+
+    def done(self, written: list[tuple[K, V]]) -> None:
+        """These are written down; a later note about the same goes on waiting."""
+        for about, note in written:
+            if self._waiting.get(about) is note:
+                del self._waiting[about]
+        if not self._waiting:
+            self.noted.clear()
+
+    def clear(self) -> None:
+        self._waiting.clear()
+        self.noted.clear()
 
 
 class Uses:
+    """Uses of credentials, one in a span."""
+
     def __init__(self) -> None:
         self._marks: dict[Mark, float] = {}
-        self._pending: dict[Mark, Use] = {}
-        self.noted = asyncio.Event()
-        """Set while something waits to be written."""
+        self.notes: Notes[Mark, Use] = Notes()
 
     def are_known(self, access_key: str, service: str, region: str, now: float) -> bool:
         """Whether such a use was noted within the span: the way of nearly every request."""
@@ -53,33 +97,14 @@ class Uses:
 
     def note(self, use: Use) -> None:
         mark = (use.access_key, use.service, use.region)
-        if len(self._pending) >= PENDING_MAX:
-            return
-        if len(self._marks) >= MARKS_MAX:
-            self._marks.clear()
-        self._marks[mark] = use.at
-        self._pending[mark] = use
-        self.noted.set()
-
-    def take(self, limit: int) -> list[Use]:
-        """The oldest of what waits; it is the taker's now."""
-        marks = list(self._pending)[:limit]
-        taken = [self._pending.pop(mark) for mark in marks]
-        if not self._pending:
-            self.noted.clear()
-        return taken
-
-    def give_back(self, uses: list[Use]) -> None:
-        """What could not be written waits again, unless it was used anew meanwhile."""
-        for use in uses:
-            self._pending.setdefault((use.access_key, use.service, use.region), use)
-        if self._pending:
-            self.noted.set()
+        if self.notes.put(mark, use):
+            if len(self._marks) >= MARKS_MAX:
+                self._marks.clear()
+            self._marks[mark] = use.at
 
     def clear(self) -> None:
         self._marks.clear()
-        self._pending.clear()
-        self.noted.clear()
+        self.notes.clear()
 
 
 class KeyUse(NamedTuple):
@@ -93,38 +118,4 @@ class KeyUse(NamedTuple):
 
 Place = tuple[str, str, str]
 """Account, region and id of a key."""
-
-
-class KeyUses:
-    """The last use of each key since it was last written down."""
-
-    def __init__(self) -> None:
-        self._pending: dict[Place, KeyUse] = {}
-        self.noted = asyncio.Event()
-        """Set while something waits to be written."""
-
-    def note(self, place: Place, use: KeyUse) -> None:
-        if len(self._pending) < PENDING_MAX or place in self._pending:
-            self._pending[place] = use
-            self.noted.set()
-
-    def last(self, place: Place) -> KeyUse | None:
-        """What is not written yet."""
-        return self._pending.get(place)
-
-    def first(self, limit: int) -> list[tuple[Place, KeyUse]]:
-        """Some of what waits, of one account and region."""
-        found = list(self._pending.items())[:PENDING_MAX]
-        return [pair for pair in found if pair[0][:2] == found[0][0][:2]][:limit]
-
-    def done(self, uses: list[tuple[Place, KeyUse]]) -> None:
-        """These are written down; a later use of the same key goes on waiting."""
-        for place, use in uses:
-            if self._pending.get(place) is use:
-                del self._pending[place]
-        if not self._pending:
-            self.noted.clear()
-
-    def clear(self) -> None:
-        self._pending.clear()
-        self.noted.clear()
+KeyUses = Notes[Place, KeyUse]

@@ -22,8 +22,8 @@ from ogi.services.iam.errors import (
     InvalidInputException,
     NoSuchEntityException,
 )
-from ogi.services.iam.uses import Recorder
-from ogi.uses import MARKS_MAX, PENDING_MAX, SPAN_S, Use, Uses
+from ogi.services.iam.uses import recorder
+from ogi.uses import MARKS_MAX, PENDING_MAX, SPAN_S, Mark, Use, Uses
 from ogi.workers import supervise
 from tests.services.sts.test_sts import assume, policy, role, trust, user
 from tests.world import ACCOUNT, World
@@ -45,8 +45,8 @@ def use(world: World, call: Call, service: str = "sqs", key: str = "ASIA") -> No
 
 
 async def write(world: World) -> None:
-    recorder = Recorder(world.ports)
-    while await recorder.work():
+    worker = recorder(world.ports)
+    while await worker.work():
         pass
 
 
@@ -132,7 +132,7 @@ async def test_what_is_gone_before_it_was_written_leaves_nothing(world: World) -
 async def test_the_recorder_writes_what_is_noted_and_what_is_left_at_the_end(world: World) -> None:
     bob = await user(world)
     key = await key_of(world, "bob")
-    running = asyncio.create_task(supervise(Recorder(world.ports)))
+    running = asyncio.create_task(supervise(recorder(world.ports)))
 
     async def last() -> Any:
         return (await world.call("iam", "GetAccessKeyLastUsed", AccessKeyId=key))[
@@ -151,29 +151,37 @@ async def test_the_recorder_writes_what_is_noted_and_what_is_left_at_the_end(wor
     assert await last() == "sns"
 
 
+def _one_place(mark: Mark) -> str:
+    return ""
+
+
 def test_what_is_noted_is_bounded() -> None:
     noted = Uses()
+    notes = noted.notes
     for n in range(PENDING_MAX + 5):
         noted.note(Use(f"ASIA{n}", "arn", "id", ACCOUNT, "sqs", "eu-west-1", 1.0))
-    assert len(noted.take(PENDING_MAX * 2)) == PENDING_MAX
-    assert not noted.noted.is_set()
+    waiting = notes.first(PENDING_MAX * 2, _one_place)
+    assert len(waiting) == PENDING_MAX
+    notes.done(waiting)
+    assert not notes.noted.is_set()
     for n in range(MARKS_MAX):
         noted.note(Use(f"AKIA{n}", "arn", "id", ACCOUNT, "sqs", "eu-west-1", 1.0))
-        noted.take(1)
+        notes.done(notes.first(1, _one_place))
     assert not noted.are_known("ASIA1", "sqs", "eu-west-1", 1.0)
 
 
-def test_what_could_not_be_written_waits_again() -> None:
+def test_what_is_not_written_down_goes_on_waiting() -> None:
     noted = Uses()
+    notes = noted.notes
     first = Use("A", "arn", "id", ACCOUNT, "sqs", "eu-west-1", 1.0)
+    mark = ("A", "sqs", "eu-west-1")
     noted.note(first)
-    taken = noted.take(10)
+    writing = notes.first(10, _one_place)
+    assert writing == notes.first(10, _one_place) == [(mark, first)]
     newer = first._replace(at=1.0 + SPAN_S)
     noted.note(newer)
-    noted.give_back(taken)
-    assert noted.take(10) == [newer]
-    noted.give_back(taken)
-    assert noted.take(10) == [first]
+    notes.done(writing)
+    assert notes.first(10, _one_place) == [(mark, newer)] and notes.noted.is_set()
 
 
 # -- the credential report ------------------------------------------------------------------------

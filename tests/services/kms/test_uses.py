@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ogi.errors import AwsError
-from ogi.services.kms.uses import Recorder
+from ogi.services.kms.uses import recorder
 from tests.world import World
 
 DAY_S = 86_400
@@ -43,9 +43,8 @@ async def test_a_keys_last_successful_use_is_told(world: World) -> None:
     last = {"Operation": "Encrypt", "Timestamp": used, "KmsRequestId": "test"}
     assert (await usage(world, id))["KeyLastUsage"] == last
     # It is the same once it is written down.
-    recorder = Recorder(world.ports)
-    assert not await recorder.work()
-    assert world.ports.key_uses.first(1) == []
+    assert not await recorder(world.ports).work()
+    assert world.ports.key_uses.first(1, str) == []
     assert (await usage(world, id))["KeyLastUsage"] == last
     await world.call("kms", "Decrypt", CiphertextBlob=blob)
     assert (await usage(world, id))["KeyLastUsage"]["Operation"] == "Decrypt"
@@ -67,7 +66,7 @@ async def test_uses_in_several_regions_are_written_each_in_its_place(world: Worl
         await world.call_as(caller, "kms", "Encrypt", KeyId=id, Plaintext=b"x")
         await world.call_as(caller, "kms", "Encrypt", KeyId="alias/aws/s3", Plaintext=b"x")
         made.append((region, id))
-    await Recorder(world.ports).close()
+    await recorder(world.ports).close()
     assert not world.ports.key_uses.noted.is_set()
     for region, id in made:
         found = await world.call_as(world.caller(region=region), "kms", "GetKeyLastUsage", KeyId=id)
@@ -81,6 +80,6 @@ async def test_a_deleted_key_leaves_no_use(world: World) -> None:
     world.clock.advance(7 * DAY_S)
     await world.deliver()
     # What was noted before is not written for a key that is gone.
-    await Recorder(world.ports).close()
+    await recorder(world.ports).close()
     with pytest.raises(AwsError):
         await usage(world, id)

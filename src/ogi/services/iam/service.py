@@ -6,7 +6,7 @@ from ogi.access import credentials
 from ogi.service import Call, Fields, Service
 from ogi.services.iam import entities
 from ogi.services.iam.errors import AccessDenied
-from ogi.services.iam.uses import Recorder
+from ogi.services.iam.uses import recorder
 from ogi.storage import CONTROL, Home
 
 SERVICE = Service(
@@ -14,7 +14,7 @@ SERVICE = Service(
     "iam.amazonaws.com",
     denied=AccessDenied,
     tags_of=entities.tags_at,
-    workers=(Recorder,),
+    workers=(recorder,),
     rewrap=credentials.rewrap,
 )
 

@@ -6,23 +6,19 @@ keep their version: what is used changes no decision.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
 import msgspec
 from msgspec.structs import replace
 
 from ogi.access import grants
 from ogi.access.identities import KEYS
+from ogi.recorders import Recorder
 from ogi.service import Ports
 from ogi.storage import CONTROL, Reader, Transaction
 from ogi.storage.tables import Table
-from ogi.uses import Use
+from ogi.uses import Mark, Use
 
 PAUSE_S = 2.0
 """Between two rounds of writing."""
-BATCH_MAX = 100
-"""Uses written in one transaction."""
 KEPT_S = 400 * 86_400.0
 """ "Activity is only reported for the trailing 400 days." (API reference, RoleLastUsed)"""
 SERVICES_MAX = 200
@@ -31,9 +27,6 @@ NOWHERE = "N/A"
 GLOBAL = frozenset({"s3"})
 """Services whose last use has no region: "The last used service is not Region-specific, such as
 Amazon S3." https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html"""
-
-
-log = logging.getLogger("ogi.services.iam")
 
 
 class LastUse(msgspec.Struct, frozen=True):
@@ -48,59 +41,28 @@ _BY_SERVICE = Table("iam-service-uses", LastUse)
 """By the unique id of a user or role, and service."""
 
 
-class Recorder:
-    """Writes down what was noted."""
-
-    name = "iam.uses"
-
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        self._never = asyncio.Event()
-
-    async def work(self) -> bool:
-        uses = self._ports.uses.take(BATCH_MAX)
-        if not uses:
-            return False
-        try:
-            await self._ports.store.transact(lambda tx: record(tx, uses), CONTROL)
-        except BaseException:
-            self._ports.uses.give_back(uses)
-            raise
-        return self._ports.uses.noted.is_set()
-
-    async def wait(self) -> None:
-        """Let uses gather: at most one round in a pause."""
-        await self._ports.uses.noted.wait()
-        clock = self._ports.clock
-        await clock.wait(self._never, clock.now() + PAUSE_S)
-
-    async def close(self) -> None:
-        """Write what is left: a server that is stopped in order forgets nothing."""
-        try:
-            while await self.work():
-                pass
-        except Exception:
-            # The rest of the server must be stopped all the same.
-            log.exception("last uses are lost")
+def recorder(ports: Ports) -> Recorder[Mark, Use]:
+    """The worker that writes down what was noted."""
+    notes = ports.uses.notes
+    return Recorder(ports, "iam.uses", notes, PAUSE_S, lambda mark: CONTROL, record)
 
 
-def record(tx: Transaction, uses: list[Use]) -> None:
-    """Those of keys and identities that are gone meanwhile are left out."""
-    for use in uses:
-        last = LastUse(use.at, use.service, use.region)
-        if KEYS.get(tx, CONTROL, use.access_key) is not None:
-            shown = replace(last, region=NOWHERE) if use.service in GLOBAL else last
-            _put(tx, _BY_KEY, shown, use.access_key)
-        is_root = use.owner.endswith(":root")
-        if not is_root and grants.of_owner(tx, use.owner, use.account).id != use.owner_id:
-            continue
-        if ":role/" in use.owner:
-            _put(tx, _BY_ROLE, last, use.owner_id)
-        _put(tx, _BY_SERVICE, last, use.owner_id, use.service)
+def record(tx: Transaction, mark: Mark, use: Use) -> None:
+    """Uses of keys and identities that are gone meanwhile are left out."""
+    last = LastUse(use.at, use.service, use.region)
+    if KEYS.get(tx, CONTROL, use.access_key) is not None:
+        shown = replace(last, region=NOWHERE) if use.service in GLOBAL else last
+        _put(tx, _BY_KEY, shown, use.access_key)
+    is_root = use.owner.endswith(":root")
+    if not is_root and grants.of_owner(tx, use.owner, use.account).id != use.owner_id:
+        return
+    if ":role/" in use.owner:
+        _put(tx, _BY_ROLE, last, use.owner_id)
+    _put(tx, _BY_SERVICE, last, use.owner_id, use.service)
 
 
 def _put(tx: Transaction, table: Table[LastUse], last: LastUse, *at: str) -> None:
-    """The later of two uses stays; a batch is in order, but one that was given back is not."""
+    """The later of two uses stays: uses in several regions are not written in their order."""
     known = table.get(tx, CONTROL, *at)
     if known is None or known.at <= last.at:
         table.put(tx, last, CONTROL, *at)

@@ -37,6 +37,6 @@ SERVICE = Service(
     denied=AccessDeniedException,
     policy_of=policy_of,
     rewrap=rewraps.rewrap,
-    workers=(uses.Recorder,),
+    workers=(uses.recorder,),
     fixed=is_fixed,
 )

@@ -5,24 +5,18 @@ docs.aws.amazon.com/kms/latest/APIReference/API_GetKeyLastUsage.html
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
 import msgspec
 
+from ogi.recorders import Recorder
 from ogi.service import Call, Ports
 from ogi.services.kms import managed
 from ogi.services.kms.records import KEYS, Key
-from ogi.storage import Reader, Transaction, control
+from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 from ogi.uses import KeyUse, Place
 
 PAUSE_S = 5.0
-"""Between two rounds of writing; what was noted since the last is lost if the process dies."""
-BATCH_MAX = 100
-"""Keys in one transaction."""
-
-log = logging.getLogger("ogi.services.kms")
+"""Between two rounds of writing."""
 
 
 class LastUse(msgspec.Struct, frozen=True, array_like=True):
@@ -37,12 +31,12 @@ _TABLE = Table("kms.uses", LastUse, cached=False)
 
 def note(call: Call, operation: str, key: Key) -> None:
     place = (key.account, key.region, key.id)
-    call.ports.key_uses.note(place, KeyUse(call.now, operation, call.request_id))
+    call.ports.key_uses.put(place, KeyUse(call.now, operation, call.request_id))
 
 
 def last(tx: Reader, call: Call, key: Key) -> LastUse | None:
     """The last use of a key, as far as it is known."""
-    noted = call.ports.key_uses.last((key.account, key.region, key.id))
+    noted = call.ports.key_uses.get((key.account, key.region, key.id))
     if noted is not None:
         return LastUse(*noted)
     return _TABLE.get(tx, control(key.account, key.region), key.id)
@@ -52,45 +46,14 @@ def forget(tx: Transaction, key: Key) -> None:
     _TABLE.delete(tx, control(key.account, key.region), key.id)
 
 
-class Recorder:
-    """Writes down what was noted."""
+def recorder(ports: Ports) -> Recorder[Place, KeyUse]:
+    """The worker that writes down what was noted."""
+    return Recorder(ports, "kms.uses", ports.key_uses, PAUSE_S, _home, _record)
 
-    name = "kms.uses"
 
-    def __init__(self, ports: Ports) -> None:
-        self._ports = ports
-        self._never = asyncio.Event()
-
-    async def work(self) -> bool:
-        ports = self._ports
-        found = ports.key_uses.first(BATCH_MAX)
-        if not found:
-            return False
-        (account, region, _), _ = found[0]
-        home = control(account, region)
-
-        def body(tx: Transaction) -> None:
-            for place, use in found:
-                _record(tx, place, use)
-
-        await ports.store.transact(body, home)
-        ports.key_uses.done(found)
-        return ports.key_uses.noted.is_set()
-
-    async def wait(self) -> None:
-        """Let uses gather: at most one round in a pause."""
-        await self._ports.key_uses.noted.wait()
-        clock = self._ports.clock
-        await clock.wait(self._never, clock.now() + PAUSE_S)
-
-    async def close(self) -> None:
-        """Write what is left: a server that is stopped in order forgets nothing."""
-        try:
-            while await self.work():
-                pass
-        except Exception:
-            # The rest of the server must be stopped all the same.
-            log.exception("last uses of keys are lost")
+def _home(place: Place) -> Home:
+    account, region, _ = place
+    return control(account, region)
 
 
 def _record(tx: Transaction, place: Place, use: KeyUse) -> None:
