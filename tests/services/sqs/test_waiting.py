@@ -186,3 +186,31 @@ async def test_too_many_in_flight_is_not_told_by_a_fifo_queue(
         await sqs.send(url, str(n), MessageGroupId=str(n))
     assert await sqs.bodies(url, 1) == ["0"]
     assert await sqs.receive(url, 1) == []
+
+
+async def test_polls_that_wait_ask_the_store_for_nothing(sqs: Client, url: str) -> None:
+    """However many they are, and however long they wait; the bench `waits` measures ten thousand
+    of a server's."""
+    polls = [asyncio.create_task(sqs.receive(url, 1, WaitTimeSeconds=20)) for _ in range(1_000)]
+    await _settle()
+    transactions, looks = _count_transactions(sqs), _count_reads(sqs)
+    for _ in range(19):
+        sqs.clock.advance(1)
+        await _settle()
+    assert transactions == looks == [0]
+    assert not any(poll.done() for poll in polls)
+    sqs.clock.advance(1)
+    assert await asyncio.gather(*polls) == [[]] * len(polls)
+    assert transactions == [0]
+
+
+def _count_reads(sqs: Client) -> list[int]:
+    store: Any = sqs.world.store
+    before, counted = store.read, [0]
+
+    async def read(*args: Any) -> Any:
+        counted[0] += 1
+        return await before(*args)
+
+    store.read = read
+    return counted
