@@ -14,7 +14,8 @@ from tests.services.cloudformation.test_fanout import FANOUT, NAMED
 from tests.world import World
 
 MakeWorld = Callable[..., Awaitable[World]]
-TEMPLATE = FANOUT.read_text()
+TEMPLATE = FANOUT.read_text().replace('Default: "false"', 'Default: "true"')
+"""The whole example, with its dead-letter queue."""
 UPDATED = TEMPLATE.replace("Default: fanout-work\n", "Default: fanout-more\n").replace(
     "VisibilityTimeout: 180", "VisibilityTimeout: 360"
 )
