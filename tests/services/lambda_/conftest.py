@@ -165,7 +165,7 @@ async def refused(awaited: Any) -> AwsError:
 @pytest.fixture
 async def house(world_of: Callable[..., World], tmp_path: Path) -> AsyncIterator[House]:
     """Everything is allowed to the account's root; roles have what they are granted."""
-    packages = ("lambda_", "sqs", "iam", "kms", "logs", "s3")
+    packages = ("lambda_", "sqs", "sns", "iam", "kms", "logs", "s3")
     world = world_of(
         *packages, authorise=authorise, blobs=FileBlobs(tmp_path / "blobs"),
         settings={"data": tmp_path},

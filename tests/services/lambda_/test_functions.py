@@ -130,7 +130,6 @@ async def test_bad_parameters_are_refused_in_awss_words(
         ("Layers", ["arn:aws:lambda:eu-west-1:1:layer:l:1"]),
         ("VpcConfig", {"SubnetIds": ["s"], "SecurityGroupIds": []}),
         ("FileSystemConfigs", [{"Arn": "a", "LocalMountPath": "/mnt/x"}]),
-        ("DeadLetterConfig", {"TargetArn": "arn"}),
         ("TracingConfig", {"Mode": "Active"}),
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("LoggingConfig", {"LogFormat": "JSON"}),

@@ -14,6 +14,7 @@ from ogi.services.lambda_ import (
     codes,
     concurrency,
     configurations,
+    destinations,
     functions,
     roles,
     runs,
@@ -78,6 +79,8 @@ async def create_function(call: Call, request: Fields) -> Fields:
             call.ports.authorise(tx, call, SERVICE, ("lambda:TagResource",), (wanted.arn,), keys)
         roles.check(tx, call, SERVICE, request["Role"], wanted.arn)
         settled = {**configurations.DEFAULTS, **fields}
+        letters = settled.get("dead_letters", "")
+        destinations.check(tx, call, wanted.arn, request["Role"], letters, letters=True)
         sealed = variables.seal(
             tx, call, wanted.arn, settled["kms_key"], _variables(request)
         )  # fmt: skip
@@ -195,6 +198,9 @@ async def update_function_configuration(call: Call, request: Fields) -> Fields:
         _check_revision(function, request)
         if "role" in fields:
             roles.check(tx, call, SERVICE, fields["role"], wanted.arn)
+        if "dead_letters" in fields:
+            role, letters = fields.get("role", function.latest.role), fields["dead_letters"]
+            destinations.check(tx, call, wanted.arn, role, letters, letters=True)
         changed = dict(fields)
         if "Environment" in request or "kms_key" in fields:
             changed["variables"] = _resealed(tx, call, function, fields, request)

@@ -8,9 +8,8 @@ import json
 
 import msgspec
 
-from ogi.errors import unsupported
 from ogi.service import Call, Fields
-from ogi.services.lambda_ import events, functions, runs
+from ogi.services.lambda_ import destinations, events, functions, runs
 from ogi.services.lambda_.errors import (
     InvalidParameterValueException,
     InvalidRequestContentException,
@@ -18,7 +17,7 @@ from ogi.services.lambda_.errors import (
     ResourceNotFoundException,
 )
 from ogi.services.lambda_.names import LATEST, Target, home_of, on_qualified, target_of
-from ogi.services.lambda_.records import EVENT_CONFIGS, EventConfig
+from ogi.services.lambda_.records import EVENT_CONFIGS, EventConfig, Version
 from ogi.services.lambda_.service import SERVICE
 from ogi.storage import Reader, Transaction
 
@@ -104,11 +103,16 @@ def _client_context(request: Fields) -> str:
 # -- how asynchronous events are tried again -------------------------------------------------------
 
 
-def _check_destinations(request: Fields) -> None:
-    destinations = request.get("DestinationConfig") or {}
-    for name in ("OnSuccess", "OnFailure"):
-        if (destinations.get(name) or {}).get("Destination"):
-            raise unsupported(f"the member DestinationConfig.{name} of asynchronous invocation")
+def _destination(
+    tx: Reader, call: Call, wanted: Target, version: Version, request: Fields, name: str, kept: str
+) -> str:
+    """The ARN that a request gives for OnSuccess or OnFailure, checked; `kept` if it gives none."""
+    given = request.get("DestinationConfig") or {}
+    if name not in given:
+        return kept
+    target: str = given[name].get("Destination", "")
+    destinations.check(tx, call, wanted.arn, version.role, target, letters=False)
+    return target
 
 
 def _qualifier(wanted: Target) -> str:
@@ -119,7 +123,10 @@ def _described(wanted: Target, config: EventConfig) -> Fields:
     result: Fields = {
         "LastModified": config.modified,
         "FunctionArn": f"{wanted.arn}:{_qualifier(wanted)}",
-        "DestinationConfig": {"OnSuccess": {}, "OnFailure": {}},
+        "DestinationConfig": {
+            name: {"Destination": arn} if arn else {}
+            for name, arn in (("OnSuccess", config.on_success), ("OnFailure", config.on_failure))
+        },
     }
     if config.retries_max is not None:
         result["MaximumRetryAttempts"] = config.retries_max
@@ -154,7 +161,7 @@ def update_function_event_invoke_config(tx: Transaction, call: Call, request: Fi
 def _put(
     tx: Transaction, call: Call, wanted: Target, config: EventConfig, request: Fields
 ) -> Fields:
-    _check_destinations(request)
+    _, version = functions.find_version(tx, wanted)
     names = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds")
     if not any(name in request for name in names) and "DestinationConfig" not in request:
         raise InvalidParameterValueException(
@@ -164,6 +171,8 @@ def _put(
         modified=call.now,
         retries_max=request.get("MaximumRetryAttempts", config.retries_max),
         age_s_max=request.get("MaximumEventAgeInSeconds", config.age_s_max),
+        on_success=_destination(tx, call, wanted, version, request, "OnSuccess", config.on_success),
+        on_failure=_destination(tx, call, wanted, version, request, "OnFailure", config.on_failure),
     )
     EVENT_CONFIGS.put(tx, config, wanted.home, wanted.name, _qualifier(wanted))
     return _described(wanted, config)

@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "kms_key": "",
 }
 UNSUPPORTED = (
-    "DeadLetterConfig", "Layers", "FileSystemConfigs", "CodeSigningConfigArn", "ImageConfig",
+    "Layers", "FileSystemConfigs", "CodeSigningConfigArn", "ImageConfig",
     "TenancyConfig", "CapacityProviderConfig", "DurableConfig", "RuntimeConfig",
     "AcceleratorConfig", "PublishTo", "VpcConfig",
 )  # fmt: skip
@@ -59,6 +59,8 @@ def read(request: Fields) -> dict[str, Any]:
         )
     if "LoggingConfig" in request:
         found["log_group"] = request["LoggingConfig"].get("LogGroup", "")
+    if "DeadLetterConfig" in request:
+        found["dead_letters"] = request["DeadLetterConfig"].get("TargetArn", "")
     if request.get("Architectures"):
         found["architecture"] = architecture(request["Architectures"])
     if "Environment" in request:

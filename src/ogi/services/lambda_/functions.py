@@ -91,6 +91,8 @@ def describe(
     }
     if version.kms_key:
         result["KMSKeyArn"] = version.kms_key
+    if version.dead_letters:
+        result["DeadLetterConfig"] = {"TargetArn": version.dead_letters}
     if version.variables:
         result["Environment"] = _environment(tx, call, function, version)
     return result

@@ -36,6 +36,8 @@ class Version(msgspec.Struct, frozen=True):
     revision: str
     package_key: bytes = b""
     """Under which the package is sealed, itself sealed; b'' for one of an older Ogi."""
+    dead_letters: str = ""
+    """The ARN of a queue or topic for asynchronous events that failed; '' for none."""
 
 
 class Function(msgspec.Struct, frozen=True):
@@ -64,11 +66,13 @@ class Alias(msgspec.Struct, frozen=True):
 
 
 class EventConfig(msgspec.Struct, frozen=True):
-    """How asynchronous events are tried again."""
+    """How asynchronous events are tried again, and where their records go (ARNs; '' for none)."""
 
     modified: float
     retries_max: int | None = None
     age_s_max: int | None = None
+    on_success: str = ""
+    on_failure: str = ""
 
 
 class Reservations(msgspec.Struct, frozen=True):
