@@ -445,6 +445,19 @@ async def test_tag_keys_are_one_without_regard_to_case(world: World) -> None:
     assert (await world.call("iam", "ListUserTags", UserName="bob"))["Tags"] == []
 
 
+async def test_tag_keys_of_policies_and_profiles_tell_case_apart(world: World) -> None:
+    """docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules"""
+    made = await world.call("iam", "CreatePolicy", PolicyName="p", PolicyDocument=ALLOW)
+    await world.call("iam", "CreateInstanceProfile", InstanceProfileName="p")
+    of_policy = {"PolicyArn": made["Policy"]["Arn"]}
+    both = [{"Key": "Team", "Value": "a"}, {"Key": "team", "Value": "b"}]
+    for noun, which in (("Policy", of_policy), ("InstanceProfile", {"InstanceProfileName": "p"})):
+        await world.call("iam", f"Tag{noun}", Tags=both, **which)
+        assert (await world.call("iam", f"List{noun}Tags", **which))["Tags"] == both
+        await world.call("iam", f"Untag{noun}", TagKeys=["TEAM", "team"], **which)
+        assert (await world.call("iam", f"List{noun}Tags", **which))["Tags"] == both[:1]
+
+
 @pytest.mark.parametrize("tag", [("aws:k", "v"), ("AWS:k", "v"), ("k", "aws:v")])
 async def test_tags_that_begin_with_aws_are_reserved(world: World, tag: tuple[str, str]) -> None:
     """docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html"""

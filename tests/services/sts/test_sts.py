@@ -194,9 +194,22 @@ async def test_session_policies_are_checked(world: World) -> None:
     await role(world, trust({"AWS": ACCOUNT}))
     await refused(MalformedPolicyDocumentException, assume(world, bob, Policy="{}"))
     large = policy("iam:ListUsers", "arn:aws:iam:::" + "x" * 2048)
-    await refused(PackedPolicyTooLargeException, assume(world, bob, Policy=large))
+    said = await refused(PackedPolicyTooLargeException, assume(world, bob, Policy=large))
+    percent = -(-len(large) * 100 // 2048)
+    assert said == (
+        f"Packed policy consumes {percent}% of allotted space, please use smaller policy."
+    )
     nope = [{"arn": "arn:aws:iam::aws:policy/Nope"}]
     await refused(ValidationError, assume(world, bob, PolicyArns=nope))
+
+
+@pytest.mark.parametrize("tag", [("aws:k", "v"), ("k", "AWS:v")])
+async def test_session_tags_that_begin_with_aws_are_reserved(
+    world: World, tag: tuple[str, str]
+) -> None:
+    bob = await user(world, policy())
+    await role(world, trust({"AWS": ACCOUNT}, ["sts:AssumeRole", "sts:TagSession"]))
+    await refused(ValidationError, assume(world, bob, Tags=[{"Key": tag[0], "Value": tag[1]}]))
 
 
 async def test_a_session_lasts_as_long_as_the_role_allows(world: World) -> None:

@@ -42,6 +42,7 @@ SCAN_MAX = 200
 _POLICY_ARN = re.compile(r"arn:aws:iam::(aws|\d{12}):policy/[!-~]+")
 
 On = Callable[[Reader, Call, Fields], str]
+Fold = Callable[[str], str]
 
 
 def user(tx: Reader, call: Call, name: str) -> User:
@@ -187,26 +188,39 @@ def encoded(document: str) -> str:
 # -- tags -----------------------------------------------------------------------------------------
 
 
-def tags_of(request: Fields) -> dict[str, str]:
-    return with_tags({}, request.get("Tags", []))
+def tags_of(request: Fields, fold: Fold) -> dict[str, str]:
+    return with_tags({}, request.get("Tags", []), fold)
 
 
-def with_tags(old: Mapping[str, str], added: list[dict[str, str]]) -> dict[str, str]:
-    """Tag keys are case-insensitive and keep the case in which they were first written."""
+def folded(key: str) -> str:
+    """Tag keys of users and roles "are not case sensitive, but case is preserved".
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
+    """
+    return key.lower()
+
+
+def exact(key: str) -> str:
+    """Tag keys of all else are case-sensitive (the same page)."""
+    return key
+
+
+def with_tags(old: Mapping[str, str], added: list[dict[str, str]], fold: Fold) -> dict[str, str]:
+    """`fold`: what two keys have in common that are one; the first keeps its case."""
     tags = dict(old)
-    cases = {key.lower(): key for key in tags}
+    cases = {fold(key): key for key in tags}
     seen = set()
     for tag in added:
-        lower = tag["Key"].lower()
+        same = fold(tag["Key"])
         if any(text.lower().startswith(TAGS_OF_AWS) for text in tag.values()):
-            # docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html; the sentence is ours.
+            # The same page; the sentence is ours.
             raise InvalidInputException(f"Tag keys and values cannot begin with {TAGS_OF_AWS}")
-        if lower in seen:
+        if same in seen:
             raise InvalidInputException(
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive."
             )
-        seen.add(lower)
-        key = cases.setdefault(lower, tag["Key"])
+        seen.add(same)
+        key = cases.setdefault(same, tag["Key"])
         tags[key] = tag["Value"]
     if len(tags) > TAGS_MAX:
         raise LimitExceededException("The number of tags has reached the maximum limit.")

@@ -185,16 +185,18 @@ def _boundary(noun: Noun) -> None:
 
 
 def _tags(noun: Noun) -> None:
+    fold = entities.folded if noun in (USER, ROLE) else entities.exact
+
     def tag(tx: Transaction, call: Call, request: Fields) -> Fields:
         row = _own(noun.of(tx, call, request))
-        tags = entities.with_tags(row.tags, request["Tags"])
+        tags = entities.with_tags(row.tags, request["Tags"], fold)
         identities.put(tx, noun.table, replace(row, tags=tags))
         return {}
 
     def untag(tx: Transaction, call: Call, request: Fields) -> Fields:
         row = _own(noun.of(tx, call, request))
-        gone = {key.lower() for key in request["TagKeys"]}
-        tags = {k: v for k, v in row.tags.items() if k.lower() not in gone}
+        gone = set(map(fold, request["TagKeys"]))
+        tags = {k: v for k, v in row.tags.items() if fold(k) not in gone}
         identities.put(tx, noun.table, replace(row, tags=tags))
         return {}
 

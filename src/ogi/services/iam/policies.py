@@ -60,7 +60,7 @@ def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
         default=1,
         latest=1,
         description=request.get("Description"),
-        tags=entities.tags_of(request),
+        tags=entities.tags_of(request, entities.exact),
     )
     entities.may_tag(tx, call, SERVICE, "Policy", row.arn, request)
     identities.put(tx, POLICIES, row)

@@ -29,7 +29,7 @@ def create_instance_profile(tx: Transaction, call: Call, request: Fields) -> Fie
         id=identities.unique_id("AIPA", call.entropy),
         path=request.get("Path", "/"),
         created=call.now,
-        tags=entities.tags_of(request),
+        tags=entities.tags_of(request, entities.exact),
     )
     entities.may_tag(tx, call, SERVICE, "InstanceProfile", row.arn, request)
     identities.put(tx, PROFILES, row)

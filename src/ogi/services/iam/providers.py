@@ -63,7 +63,7 @@ def create_open_id_connect_provider(tx: Transaction, call: Call, request: Fields
         created=call.now,
         client_ids=client_ids,
         thumbprints=_checked_thumbprints(request.get("ThumbprintList", [])),
-        tags=entities.tags_of(request),
+        tags=entities.tags_of(request, entities.exact),
         secure=secure,
     )
     entities.may_tag(tx, call, SERVICE, "OpenIDConnectProvider", row.arn, request)
@@ -131,7 +131,7 @@ def update_thumbprints(tx: Transaction, call: Call, request: Fields) -> Fields:
 @SERVICE.operation(on=_on, keys=entities.condition_keys, home=home, name="TagOpenIDConnectProvider")
 def tag(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
-    _put(tx, replace(row, tags=entities.with_tags(row.tags, request["Tags"])))
+    _put(tx, replace(row, tags=entities.with_tags(row.tags, request["Tags"], entities.exact)))
     return {}
 
 
@@ -140,8 +140,8 @@ def tag(tx: Transaction, call: Call, request: Fields) -> Fields:
 )
 def untag(tx: Transaction, call: Call, request: Fields) -> Fields:
     row = _provider(tx, call, request)
-    gone = {key.lower() for key in request["TagKeys"]}
-    _put(tx, replace(row, tags={k: v for k, v in row.tags.items() if k.lower() not in gone}))
+    gone = set(request["TagKeys"])
+    _put(tx, replace(row, tags={k: v for k, v in row.tags.items() if k not in gone}))
     return {}
 
 

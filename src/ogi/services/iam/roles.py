@@ -37,7 +37,7 @@ def create_role(tx: Transaction, call: Call, request: Fields) -> Fields:
         trust_bound=_trusted(tx, trust),
         max_session_s=request.get("MaxSessionDuration", MAX_SESSION_S_DEFAULT),
         description=request.get("Description"),
-        tags=entities.tags_of(request),
+        tags=entities.tags_of(request, entities.folded),
         boundary=boundary,
     )
     entities.may_tag(tx, call, SERVICE, "Role", role.arn, request)

@@ -35,7 +35,7 @@ def create_user(tx: Transaction, call: Call, request: Fields) -> Fields:
         id=identities.unique_id("AIDA", call.entropy),
         path=request.get("Path", "/"),
         created=call.now,
-        tags=entities.tags_of(request),
+        tags=entities.tags_of(request, entities.folded),
         boundary=boundary,
     )
     entities.may_tag(tx, call, SERVICE, "User", user.arn, request)

@@ -67,9 +67,12 @@ def session_policies(tx: Reader, account: str, request: Fields) -> tuple[str, ..
         ):  # fmt: skip
             raise ValidationError(f"Policy {arn} does not exist or is not attachable.")
         found.append(arn)
-    if sum(map(len, found)) > POLICY_CHARACTERS_MAX:
+    size = sum(map(len, found))
+    if size > POLICY_CHARACTERS_MAX:
+        # As its users know it; of tags STS says the like in aws/containers-roadmap#2413 on GitHub.
         raise PackedPolicyTooLargeException(
-            "The total packed size of session policies and session tags combined was too large."
+            f"Packed policy consumes {_percent(size)}% of allotted space, please use smaller"
+            " policy."
         )
     return tuple(found)
 
@@ -77,6 +80,7 @@ def session_policies(tx: Reader, account: str, request: Fields) -> tuple[str, ..
 def tags_of(request: Fields) -> dict[str, str]:
     tags: dict[str, str] = {}
     for tag in request.get("Tags", []):
+        _check_prefix(tag["Key"], tag["Value"])
         if tag["Key"].lower() in {key.lower() for key in tags}:
             raise ValidationError("Duplicate session tag keys found.")
         tags[tag["Key"]] = tag["Value"]
@@ -94,13 +98,26 @@ def check_tags(tags: Mapping[str, str]) -> None:
     if len(tags) > TAGS_MAX:
         raise ValidationError(f"A session has at most {TAGS_MAX} tags.")
     for key, value in tags.items():
+        _check_prefix(key, value)
         if not _TAG_KEY.fullmatch(key) or not _TAG_VALUE.fullmatch(value):
             raise ValidationError(f"The session tag {key[:128]} is not valid.")
+
+
+def _percent(characters: int) -> int:
+    """Of what policies and tags may take; a hundred is all of it."""
+    return -(-characters * 100 // POLICY_CHARACTERS_MAX)
+
+
+def _check_prefix(*texts: str) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules, of IAM and STS;
+    the sentence is ours."""
+    if any(text.lower().startswith("aws:") for text in texts):
+        raise ValidationError("Tag keys and values cannot begin with aws:")
 
 
 def with_packed(answer: Fields, policies: tuple[str, ...], tags: dict[str, str]) -> Fields:
     """PackedPolicySize: percent of what policies and tags may take."""
     if policies or tags:
         size = sum(map(len, policies)) + sum(len(k) + len(v) for k, v in tags.items())
-        answer["PackedPolicySize"] = max(1, min(100, size * 100 // POLICY_CHARACTERS_MAX))
+        answer["PackedPolicySize"] = min(100, _percent(size))
     return answer
