@@ -107,6 +107,19 @@ async def request(
         raise Unreachable(f"failed: {type(error).__name__}") from error
 
 
+async def reach(settings: Settings, url: str, bounds: Bounds) -> None:
+    """Connect, and hang up. Raises Unreachable, NotAllowed. `url` was looked at with `split`."""
+    parts = urlsplit(url)
+    try:
+        async with asyncio.timeout(bounds.seconds):
+            _, writer = await _guarded(settings, parts, bounds)
+            writer.close()
+    except TimeoutError:
+        raise Unreachable("did not answer in time") from None
+    except (OSError, ssl.SSLError) as error:
+        raise Unreachable(f"failed: {type(error).__name__}") from error
+
+
 async def _exchange(
     settings: Settings,
     method: str,
@@ -115,14 +128,9 @@ async def _exchange(
     body: bytes,
     bounds: Bounds,
 ) -> Answer:
-    host, port = parts.hostname or "", _port(parts)
-    address = await _address(settings, bounds.networks, host, port)
-    reader, writer = await _connect(parts, address, bounds)
+    host = parts.hostname or ""
+    reader, writer = await _guarded(settings, parts, bounds)
     try:
-        here, there = (writer.get_extra_info(name) for name in ("sockname", "peername"))
-        if here[0] == there[0] and there[1] in _own_ports(settings):
-            # One of this machine's other addresses: who calls himself comes from where he goes.
-            raise NotAllowed("The endpoint's address is not allowed")
         target = target_of(parts)
         named = f"[{host}]" if ":" in host else host
         authority = f"{named}:{parts.port}" if parts.port else named
@@ -139,6 +147,20 @@ async def _exchange(
 def target_of(parts: SplitResult) -> str:
     """What a request line names of a URL."""
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+async def _guarded(
+    settings: Settings, parts: SplitResult, bounds: Bounds
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to where one may be made."""
+    address = await _address(settings, bounds.networks, parts.hostname or "", _port(parts))
+    reader, writer = await _connect(parts, address, bounds)
+    here, there = (writer.get_extra_info(name) for name in ("sockname", "peername"))
+    if here[0] == there[0] and there[1] in _own_ports(settings):
+        # One of this machine's other addresses: who calls himself comes from where he goes.
+        writer.transport.abort()
+        raise NotAllowed("The endpoint's address is not allowed")
+    return reader, writer
 
 
 async def _connect(

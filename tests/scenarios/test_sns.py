@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,6 +127,44 @@ def test_an_http_subscriber_confirms_by_the_link_and_is_served(server: Server, n
             hook.shutdown()
             thread.join()
     assert [one["Message"] for one in got] == ["hello"]
+
+
+def test_an_endpoint_is_tried_for_those_only_who_may_subscribe_it(
+    server: Server, name: str
+) -> None:
+    iam = server.client("iam")
+    iam.create_user(UserName=name)
+    denied = {"Effect": "Deny", "Action": "sns:Subscribe", "Resource": "*"}
+    iam.put_user_policy(
+        UserName=name, PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": denied}),
+    )  # fmt: skip
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    stranger = server.client(
+        "sns", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"]
+    )
+    topic = server.client("sns").create_topic(Name=name)["TopicArn"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(ClientError, match="is not authorized to perform: SNS:Subscribe"):
+            stranger.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    with pytest.raises(ClientError) as refused:
+        server.client("sns").subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+    assert refused.value.response["Error"] == {
+        "Type": "Sender", "Code": "InvalidParameter",
+        "Message": "Invalid parameter: Unreachable Endpoint",
+    }  # fmt: skip
+    with pytest.raises(ClientError) as refused:
+        internal = "http://169.254.169.254/latest/meta-data/"
+        server.client("sns").subscribe(TopicArn=topic, Protocol="http", Endpoint=internal)
+    assert refused.value.response["Error"] == {
+        "Type": "Sender", "Code": "AuthorizationError",
+        "Message": "Not authorized to subscribe internal endpoints",
+    }  # fmt: skip
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_a_fifo_topic_feeds_a_fifo_queue_in_order_and_filters_for_another(

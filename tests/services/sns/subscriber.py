@@ -22,20 +22,27 @@ class Subscriber:
     def __init__(self, url: str = "") -> None:
         self.url = url
         self.requests: list[tuple[dict[str, str], str]] = []
+        self.connections = 0
         self.answers: list[str | Fault] = ["200 OK"]
         self.released = asyncio.Event()
         self.busy: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         self.busy.add(asyncio.current_task())
-        await self._answer(reader, writer)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        self.busy.remove(asyncio.current_task())
+        try:
+            await self._answer(reader, writer)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        finally:
+            self.busy.remove(asyncio.current_task())
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # Somebody who asked whether anybody is here.
         lines = head.split("\r\n")[1:-2]
         headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines)}
         body = (await reader.readexactly(int(headers["content-length"]))).decode()

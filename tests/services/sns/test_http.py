@@ -18,6 +18,8 @@ from tests.services.sns.conftest import Client
 from tests.services.sns.subscriber import Subscriber, serving
 from tests.world import World
 
+INTERNAL = r"^Not authorized to subscribe internal endpoints$"
+
 
 @pytest.fixture
 async def subscriber() -> AsyncIterator[Subscriber]:
@@ -231,14 +233,44 @@ async def test_who_comes_back_too_late_or_has_subscribed_anew_changes_nothing(
     [
         "http://169.254.169.254/latest/meta-data", "http://[fd00:ec2::254]/", "http://0.0.0.0/",
         "http://[::ffff:169.254.169.254]/", "http://[fe80::1]/", "http://127.0.0.1:1/_ogi/reset",
-        "ftp://example.com/", "http://", "http://exa mple.com/", "https://example.com/",
     ],
 )  # fmt: skip
-async def test_endpoints_that_are_refused_at_once(sns: Client, url: str) -> None:
+async def test_endpoints_that_must_not_be_reached_are_refused_at_once(
+    sns: Client, url: str
+) -> None:
     topic = await sns.topic()
-    with pytest.raises(AwsError) as refused:
+    with pytest.raises(AwsError, match=INTERNAL) as refused:
         await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
-    assert refused.value.message.startswith("Invalid parameter: Endpoint")
+    assert refused.value.shape == "AuthorizationErrorException"
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/", "http://", "http://exa mple.com/", "https://example.com/"]
+)
+async def test_endpoints_that_are_none_are_refused_at_once(sns: Client, url: str) -> None:
+    topic = await sns.topic()
+    with pytest.raises(AwsError, match=r"^Invalid parameter: Endpoint"):
+        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+
+
+async def test_an_endpoint_where_nobody_answers_is_not_subscribed(
+    sns: Client, subscriber: Subscriber
+) -> None:
+    topic = await sns.topic()
+    async with serving() as gone:
+        url = gone.url
+    for protocol, endpoint in (("http", url), ("https", subscriber.url.replace("http", "https"))):
+        with pytest.raises(AwsError, match=r"^Invalid parameter: Unreachable Endpoint$"):
+            await sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
+    assert (await sns.list_subscriptions())["Subscriptions"] == []
+
+
+async def test_one_that_is_subscribed_may_be_away_when_it_is_subscribed_again(sns: Client) -> None:
+    topic = await sns.topic()
+    async with serving() as subscriber:
+        arn = await subscriber.subscribe(sns, topic)
+    again = await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
+    assert again["SubscriptionArn"] == arn
 
 
 async def test_a_setting_says_which_networks_may_be_reached(
@@ -246,13 +278,10 @@ async def test_a_setting_says_which_networks_may_be_reached(
 ) -> None:
     sns = Client(world_of("sns", "sqs", "kms", settings={"sns_networks": "10.0.0.0/8"}))
     topic = await sns.topic()
-    with pytest.raises(AwsError):
-        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
-    # A name is looked up when it is used, and judged then.
-    named = subscriber.url.replace("127.0.0.1", "localhost")
-    await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=named)
-    await sns.world.deliver()
-    assert subscriber.requests == []
+    for url in (subscriber.url, subscriber.url.replace("127.0.0.1", "localhost")):
+        with pytest.raises(AwsError, match=INTERNAL):
+            await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+    assert subscriber.connections == 0
 
 
 async def test_an_endpoint_that_hangs_holds_nobody_else_up(
@@ -297,7 +326,8 @@ async def test_ogi_is_not_reached_by_any_of_its_machines_addresses(
     topic = await sns.topic()
     for host in ("localhost", socket.gethostname()):
         url = f"http://{host}:{port}/_ogi/reset"
-        await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
+        with pytest.raises(AwsError, match=INTERNAL):
+            await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=url)
     await sns.world.deliver()
     assert subscriber.requests == []
 

@@ -314,14 +314,8 @@ async def test_other_spellings_of_an_address_lead_nowhere_either(
     sns: Client, subscriber: Subscriber, host: str
 ) -> None:
     topic = await sns.topic()
-    try:
+    with pytest.raises(AwsError, match=r"internal endpoints|Unreachable Endpoint"):
         await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://{host}/latest")
-    except AwsError as refused:
-        assert "Endpoint" in refused.message
-        return
-    await sns.world.deliver()
-    hops = sns.hops("refused")
-    assert any("not allowed" in str(hop) for hop in hops), sns.world.ports.traces.get("1-test")
 
 
 # -- names and passwords in URLs ------------------------------------------------------------------

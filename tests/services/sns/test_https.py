@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ogi.errors import AwsError
 from tests.certificates import Authority
 from tests.services.sns.conftest import Client
 from tests.services.sns.subscriber import serving
@@ -63,18 +65,29 @@ async def test_no_other_certificate_is_taken_and_nothing_is_sent(
     reason: str,
 ) -> None:
     sns = client(trusting)
-    dead = await sns.queue("dead")
     topic = await sns.topic()
-    async with serving(authority.context(name, days)) as subscriber:
+    bad = authority.context(name, days)
+    async with serving(bad) as subscriber:
         url = subscriber.url.replace("127.0.0.1", "localhost")
-        await sns.subscribe(
-            TopicArn=topic, Protocol="https", Endpoint=url,
-            Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})},
-        )  # fmt: skip
+        with pytest.raises(AwsError, match="Unreachable Endpoint"):
+            await sns.subscribe(TopicArn=topic, Protocol="https", Endpoint=url)
+        assert subscriber.requests == []
+    if not trusting:
+        return
+    good = authority.context("localhost")
+    async with serving(good) as subscriber:
+        subscriber.url = subscriber.url.replace("127.0.0.1", "localhost")
+        await subscriber.subscribe(sns, topic)
+
+        def turn_bad(connection: ssl.SSLObject, *_: object) -> None:
+            connection.context = bad
+
+        good.sni_callback = turn_bad
+        await sns.publish(TopicArn=topic, Message="hello")
         for _ in range(5):
             await sns.world.deliver()
             sns.world.clock.advance(20)
-        assert subscriber.requests == []
+        assert subscriber.bodies() == []
     # Like any endpoint that cannot be reached it was tried again: certificates are renewed.
     refused = [hop for hop in sns.hops("refused") if hop["operation"] == "post_to_endpoint"]
     assert len(refused) == 4

@@ -58,11 +58,14 @@ async def test_subscriptions_are_counted_by_their_topic(sns: Client) -> None:
     assert await _refused(sns.subscribed(fifo, "q1.fifo")) == "SubscriptionLimitExceededException"
 
 
-async def test_subscriptions_that_wait_are_counted_by_their_account(sns: Client) -> None:
+async def test_subscriptions_that_wait_are_counted_by_their_account(
+    sns: Client,
+) -> None:
     topics = [await sns.topic("a"), await sns.topic("b")]
 
     def ask(topic: str, name: str) -> Any:
-        return sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://127.0.0.1:9/{name}")
+        address = f"{name}@example.com"
+        return sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=address)
 
     await ask(topics[0], "x")
     await ask(topics[0], "x")

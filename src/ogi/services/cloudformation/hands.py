@@ -80,7 +80,8 @@ class StepHands:
         found = await recognise() if self._step.begun and recognise is not None else None
         if found is None:
             await self._mark(begun=True)
-            found = await self._actor.request(service, operation, request)
+            there = self._actor.in_place(self._actor.account, region or self._actor.region)
+            found = await there.request(service, operation, request)
         await self._mark(begun=False, result=_storable(found))
         return self._recalled()
 

@@ -9,6 +9,7 @@ from ogi.service import Call, Fields
 from ogi.services.sns import (
     confirmations,
     departures,
+    endpoints,
     pages,
     quotas,
     replays,
@@ -38,13 +39,25 @@ def _keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
 
 
 @SERVICE.operation(on=topics.on_topic, keys=_keys, home=topics.home_of)
-def subscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
-    topic = topics.find(tx, call, request["TopicArn"])
-    if not request.get("Endpoint"):
+async def subscribe(call: Call, request: Fields) -> Fields:
+    protocol, endpoint = request["Protocol"], request.get("Endpoint")
+    if not endpoint:
         raise InvalidParameterException.of("Endpoint")
-    found = subscribing.subscribe(
-        tx, call, topic, request["Protocol"], request["Endpoint"], request.get("Attributes", {})
-    )
+
+    def is_new(tx: Reader) -> bool:
+        topic = topics.find(tx, call, request["TopicArn"])
+        subscribing.check(tx, call, topic, protocol, endpoint)
+        found = subscriptions.of_endpoint(tx, topic, protocol, endpoint)
+        return found is None or found.pending
+
+    def body(tx: Transaction, running: Call) -> Subscription:
+        topic = topics.find(tx, running, request["TopicArn"])
+        attributes = request.get("Attributes", {})
+        return subscribing.subscribe(tx, running, topic, protocol, endpoint, attributes)
+
+    if protocol in ("http", "https") and await call.read(is_new):
+        await endpoints.reach(call.ports.settings, endpoint)
+    found = await call.transact(body, topics.home_of(call, request))
     if found.pending and not request.get("ReturnSubscriptionArn"):
         return {"SubscriptionArn": "pending confirmation"}
     return {"SubscriptionArn": found.arn}

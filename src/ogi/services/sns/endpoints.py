@@ -8,9 +8,12 @@ from ogi import outbound
 from ogi.errors import AwsError
 from ogi.outbound import split
 from ogi.services.sns import challenges
+from ogi.services.sns.errors import AuthorizationErrorException, InvalidParameterException
 from ogi.settings import Settings
 
-__all__ = ["EndpointFailure", "EndpointRefusal", "post", "refused_literal", "split"]
+__all__ = [
+    "EndpointFailure", "EndpointRefusal", "internal", "post", "reach", "refused_literal", "split",
+]  # fmt: skip
 
 RETRIED = frozenset((429,))
 """With all of 5xx; all others are for good: "Amazon SNS considers all 5XX errors and 429 (too many
@@ -34,14 +37,33 @@ def refused_literal(settings: Settings, parts: SplitResult) -> bool:
     return outbound.refused_literal(settings, settings.sns_networks, parts)
 
 
+async def reach(settings: Settings, url: str) -> None:
+    """Raises what Subscribe says of an endpoint where nobody answers.
+
+    "If you're subscribing an HTTP endpoint that isn't publicly accessible to an SNS topic, then you
+    receive the following error: ... Invalid parameter: Unreachable Endpoint"
+    (repost.aws/knowledge-center/sns-topic-https-endpoints-notification).
+    """
+    try:
+        await outbound.reach(settings, url, _bounds(settings))
+    except outbound.NotAllowed:
+        raise internal() from None
+    except outbound.Unreachable:
+        raise InvalidParameterException.of("Unreachable Endpoint") from None
+
+
+def internal() -> AuthorizationErrorException:
+    """Of an address that must not be reached; several accounts of AWS's answers agree: 403,
+    `AuthorizationError: Not authorized to subscribe internal endpoints`."""
+    return AuthorizationErrorException("Not authorized to subscribe internal endpoints")
+
+
 async def post(
     settings: Settings, url: str, headers: list[tuple[str, str]], body: bytes, nonce: str
 ) -> int:
     """POST once, and again with the URL's name and password to an endpoint that asks for them; the
     status if it answers 2xx, else raises what came of it. `nonce` is new for each call."""
-    bounds = outbound.Bounds(
-        settings.sns_http_s_max, settings.sns_networks, authorities=settings.sns_authorities
-    )
+    bounds = _bounds(settings)
     parts = urlsplit(url)
     given = challenges.credentials(parts)
     try:
@@ -62,3 +84,9 @@ async def post(
         return status
     kind = EndpointFailure if status >= 500 or status in RETRIED else EndpointRefusal
     raise kind(f"The endpoint answered {status}")
+
+
+def _bounds(settings: Settings) -> outbound.Bounds:
+    return outbound.Bounds(
+        settings.sns_http_s_max, settings.sns_networks, authorities=settings.sns_authorities
+    )

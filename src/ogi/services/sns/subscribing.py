@@ -46,7 +46,7 @@ def subscribe(
     attributes: dict[str, str],
 ) -> Subscription:
     """The subscription of an endpoint: the one that is there, or a new one."""
-    _check(tx, call, topic, protocol, endpoint)
+    check(tx, call, topic, protocol, endpoint)
     found = subscriptions.of_endpoint(tx, topic, protocol, endpoint)
     if found is not None:
         with of_attributes():
@@ -97,7 +97,8 @@ def _must_confirm(call: Call, protocol: str, endpoint: str) -> bool:
     return protocol in ("http", "https", "email", "email-json")
 
 
-def _check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
+def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) -> None:
+    """Raise what is refused of an endpoint as it is written."""
     if protocol not in PROTOCOLS:
         raise InvalidParameterException.of(
             f"Amazon SNS does not support this protocol string: {protocol}"
@@ -150,4 +151,4 @@ def _check_url(call: Call, protocol: str, endpoint: str) -> None:
     if parts is None or "_" in (parts.hostname or ""):
         raise InvalidParameterException.of("Endpoint")
     if endpoints.refused_literal(call.ports.settings, parts):
-        raise InvalidParameterException.of("Endpoint", "The address is not allowed")
+        raise endpoints.internal()
