@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import logging
 import os
 import re
@@ -151,6 +152,14 @@ class Ogi:
                 tunnels.close()
             server.close()
             await store.close()
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                option, port = ("--port", settings.port)
+                if tunnels is not None:
+                    option, port = ("--proxy-port", settings.proxy_port or 0)
+                raise StartError(
+                    f"Something listens on {settings.host}:{port} already. Stop it, or name another"
+                    f" port with {option}; 0 picks a free one."
+                ) from error
             if isinstance(error, IsolationUnavailable | OSError | RootError):
                 raise StartError(str(error)) from error
             if isinstance(error, InvalidTag):

@@ -122,6 +122,7 @@ def policy(**changes: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+NO_RESOURCE = "Action does not apply to any resource(s) in statement"
 PRIVATE = policy(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
 
 
@@ -149,6 +150,9 @@ async def test_a_policy_is_kept_and_found_for_bucket_and_objects(s3: S3) -> None
         (policy(Effect="Maybe"), "Missing required field Effect"),
         (policy(Action="sqs:SendMessage"), "Policy has invalid action"),
         (policy(Resource="arn:aws:s3:::other/*"), "Policy has invalid resource"),
+        (policy(Action="s3:ListBucket"), NO_RESOURCE),
+        (policy(Action=["s3:GetObject", "s3:ListBucket*"]), NO_RESOURCE),
+        (policy(Resource="arn:aws:s3:::bucket"), NO_RESOURCE),
         (policy(Principal="eve"), "Invalid principal in policy"),
         (policy(Colour="red"), "Syntax errors in policy."),
         (policy(Principal={"Nobody": "x"}), "Syntax errors in policy."),
@@ -165,6 +169,25 @@ async def test_a_malformed_policy_is_refused(s3: S3, text: str, sentence: str) -
     with pytest.raises(errors.MalformedPolicy) as refused:
         await s3("PutBucketPolicy", Policy=text)
     assert refused.value.message == sentence
+
+
+@pytest.mark.parametrize(
+    ("actions", "resources"),
+    [
+        ("s3:*", ["bucket/*"]),
+        ("*", ["bucket"]),
+        (["s3:GetObject", "S3:listbucket"], ["bucket", "bucket/*"]),
+        (["s3:GetObject", "s3:ListBucket"], ["bucket*"]),
+        ("s3:Get*", ["bucket"]),
+        ("s3:SomethingNew", ["bucket"]),
+    ],
+)
+async def test_an_action_needs_one_resource_that_it_is_on(
+    s3: S3, actions: Any, resources: list[str]
+) -> None:
+    arns = [f"arn:aws:s3:::{resource}" for resource in resources]
+    owner = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    await s3("PutBucketPolicy", Policy=policy(Principal=owner, Action=actions, Resource=arns))
 
 
 def _public(**changes: Any) -> bool:
@@ -285,6 +308,8 @@ async def test_a_key_without_kms_is_refused(s3: S3) -> None:
         await s3("PutObject", Key="k", SSEKMSKeyId="k")
     with pytest.raises(AwsError) as refused:
         await s3("PutObject", Key="k", ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/none")
+    with pytest.raises(errors.InvalidEncryptionAlgorithmError):
+        await s3("PutObject", Key="k", ServerSideEncryption="rot13")
     assert refused.value.code == "KMS.NotFoundException"
 
 

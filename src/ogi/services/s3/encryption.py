@@ -21,6 +21,8 @@ from ogi.storage import Reader
 
 MANAGED_KEY = "alias/aws/s3"
 NONE = Sealing("AES256")
+OTHERS = frozenset({"aws:kms:dsse", "aws:fsx", "aws:backup"})
+"""Encryptions that S3 has and Ogi has not."""
 
 
 def wanted(request: Fields, bucket: Bucket) -> Encryption:
@@ -42,8 +44,11 @@ def wanted(request: Fields, bucket: Bucket) -> Encryption:
                 ArgumentName="x-amz-server-side-encryption", ArgumentValue="AES256",
             )  # fmt: skip
         return Encryption()
-    if algorithm != "aws:kms":
+    if algorithm in OTHERS:
         raise unsupported(f"the server-side encryption {algorithm}")
+    if algorithm != "aws:kms":
+        # docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, "List of error codes"
+        raise errors.InvalidEncryptionAlgorithmError
     return Encryption(
         "aws:kms",
         request.get("SSEKMSKeyId"),

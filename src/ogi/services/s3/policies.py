@@ -7,6 +7,7 @@ from typing import Any
 
 from ogi import arn as arns
 from ogi.access.policy import PolicySyntax, compile
+from ogi.services.s3 import grains
 from ogi.services.s3.errors import MalformedPolicy
 from ogi.services.s3.layout import bucket_named
 from ogi.storage import Reader
@@ -89,6 +90,10 @@ def _check_statement(statement: Any, bucket: str) -> None:
     for resource in resources:
         if resource != arn and not str(resource).startswith((arn + "/", arn + "*")):
             raise MalformedPolicy("Policy has invalid resource")
+    if "Action" in statement and "Resource" in statement:
+        for action in actions:
+            if not grains.fits(str(action), map(str, resources)):
+                raise MalformedPolicy("Action does not apply to any resource(s) in statement")
 
 
 def is_public(policy: dict[str, Any]) -> bool:
