@@ -1,4 +1,4 @@
-"""AWS::Lambda::EventSourceMapping and AWS::Lambda::Permission.
+"""AWS::Lambda::EventSourceMapping, AWS::Lambda::EventInvokeConfig and AWS::Lambda::Permission.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html
 """
@@ -87,6 +87,36 @@ async def _delete_mapping(hands: Hands, present: Present) -> None:
     await hands.drop("lambda", "DeleteEventSourceMapping", {"UUID": present.physical})
 
 
+# -- asynchronous events ------------------------------------------------------------------------
+
+
+async def _create_events(hands: Hands, properties: Fields) -> Made:
+    of = _of_events(properties)
+    name = f"{of['FunctionName']}|{of['Qualifier']}"
+    await hands.create(
+        ("lambda", "GetFunctionEventInvokeConfig", of),
+        ("lambda", "PutFunctionEventInvokeConfig", properties),
+        "AWS::Lambda::EventInvokeConfig",
+        name,
+    )
+    return Made(name)
+
+
+async def _update_events(hands: Hands, present: Present, properties: Fields) -> Made:
+    if properties != present.properties:
+        await hands.do("lambda", "PutFunctionEventInvokeConfig", properties)
+    return Made(present.physical)
+
+
+async def _delete_events(hands: Hands, present: Present) -> None:
+    of = _of_events(present.properties)
+    await hands.drop("lambda", "DeleteFunctionEventInvokeConfig", of)
+
+
+def _of_events(properties: Fields) -> Fields:
+    return {name: properties[name] for name in ("FunctionName", "Qualifier")}
+
+
 # -- permissions --------------------------------------------------------------------------------
 
 
@@ -163,6 +193,28 @@ TYPES = (
         delete=_delete_mapping,
         attributes=frozenset({"Id", "EventSourceMappingArn"}),
         replaced_by=frozenset({"EventSourceArn", "StartingPosition"}),
+    ),
+    Type(
+        name="AWS::Lambda::EventInvokeConfig",
+        properties=Shape(
+            {
+                "DestinationConfig": Shape(
+                    {
+                        "OnFailure": Shape({"Destination": TEXT}, required=("Destination",)),
+                        "OnSuccess": Shape({"Destination": TEXT}, required=("Destination",)),
+                    }
+                ),
+                "FunctionName": TEXT,
+                "MaximumEventAgeInSeconds": INTEGER,
+                "MaximumRetryAttempts": INTEGER,
+                "Qualifier": TEXT,
+            },
+            required=("FunctionName", "Qualifier"),
+        ),
+        create=_create_events,
+        update=_update_events,
+        delete=_delete_events,
+        replaced_by=frozenset({"FunctionName", "Qualifier"}),
     ),
     Type(
         name="AWS::Lambda::Permission",
