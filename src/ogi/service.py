@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
+AWS_INTERNAL = "AWS Internal"
+"""aws:SourceIp of what a service asks for a caller, as CloudTrail tells it: it is in no network."""
 DATA_KEYS_MAX = 4096
 """Plaintext data keys kept in memory."""
 
@@ -149,7 +151,11 @@ class Call(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, principal=principal, context=context, demand=None)
 
     def via(self, service: str, **context: Any) -> Call:
-        """The same caller through a service (forward access): kms:ViaService, aws:CalledVia."""
+        """The same caller through a service (forward access): kms:ViaService, aws:CalledVia.
+
+        "The target service sees the IP address of the calling service rather than the IP address
+        of the originating user": reference_policies_elements_condition_operators in IAM's guide.
+        """
         host = f"{service}.{self.region}.amazonaws.com"
         before = self.context.get("aws:CalledVia", ())
         return msgspec.structs.replace(
@@ -160,6 +166,7 @@ class Call(msgspec.Struct, frozen=True):
                 "aws:CalledVia": [*before, f"{service}.amazonaws.com"],
                 "aws:ViaAWSService": "true",
                 "aws:SecureTransport": "true",
+                "aws:SourceIp": AWS_INTERNAL,
                 **context,
             },
             demand=None,

@@ -51,6 +51,8 @@ async def test_an_alias_belongs_to_one_account(world: World) -> None:
     await world.call("iam", "DeleteAccountAlias", AccountAlias="second")
     with pytest.raises(NoSuchEntityException):
         await world.call("iam", "DeleteAccountAlias", AccountAlias="second")
+    with pytest.raises(InvalidInputException):
+        await world.call("iam", "CreateAccountAlias", AccountAlias=ACCOUNT)
 
 
 async def test_the_summary_counts(world: World) -> None:

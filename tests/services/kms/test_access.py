@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ogi.access import identities
 from ogi.access.authorise import authorise
@@ -163,6 +164,28 @@ async def test_a_changed_key_policy_holds_at_once(world: World) -> None:
         policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
         await world.call("kms", "PutKeyPolicy", KeyId=arn, Policy=policy)
         assert await may(world, sns, KeyId=arn) is (allow in statements)
+
+
+async def test_a_key_sees_the_address_of_the_service_that_asks_for_a_caller(world: World) -> None:
+    """IAM's guide, "AWS: Denies access to AWS based on the source IP": hence aws:ViaAWSService."""
+    from_here = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    key = await new_key(world, {
+        "Effect": "Allow", "Principal": {"AWS": ANN.arn}, "Action": "kms:*", "Resource": "*",
+        "Condition": from_here,
+    })  # fmt: skip
+    ann = replace(world.caller(ANN), context={"aws:SourceIp": "192.0.2.1"})
+    assert await may(world, ann, KeyId=key)
+    assert not await may(world, ann.via("s3"), KeyId=key)
+    elsewhere = {
+        "NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}, "Bool": {"aws:ViaAWSService": "false"},
+    }  # fmt: skip
+    common = {"Principal": {"AWS": ANN.arn}, "Action": "kms:*", "Resource": "*"}
+    key = await new_key(
+        world, {"Effect": "Allow", **common}, {"Effect": "Deny", **common, "Condition": elsewhere}
+    )
+    assert await may(world, ann, KeyId=key) and await may(world, ann.via("s3"), KeyId=key)
+    abroad = replace(ann, context={"aws:SourceIp": "198.51.100.1"})
+    assert not await may(world, abroad, KeyId=key)
 
 
 async def test_the_encryption_context_can_be_a_condition(world: World) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ogi.access import sessions
 from ogi.access.authorise import authorise_pass_role
-from ogi.service import Call
+from ogi.service import AWS_INTERNAL, Call
 from ogi.services.cloudformation.errors import ValidationError
 from ogi.services.cloudformation.service import SERVICE
 from ogi.storage import Reader
@@ -31,6 +31,7 @@ async def actor(call: Call, role_arn: str) -> Call:
             "aws:CalledVia": [SERVICE.principal],
             "aws:ViaAWSService": "true",
             "aws:SecureTransport": "true",
+            "aws:SourceIp": AWS_INTERNAL,
         }
         return call.as_principal(call.principal, **{**call.context, **called})
 

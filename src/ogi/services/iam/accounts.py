@@ -31,11 +31,17 @@ from ogi.services.iam import (
     roles,
     users,
 )
-from ogi.services.iam.errors import EntityAlreadyExistsException, NoSuchEntityException
+from ogi.services.iam.errors import (
+    EntityAlreadyExistsException,
+    InvalidInputException,
+    NoSuchEntityException,
+)
 from ogi.services.iam.policies import Usage
 from ogi.services.iam.service import SERVICE, home
 from ogi.storage import CONTROL, Reader, Transaction
 from ogi.storage.tables import Table
+
+ACCOUNT_DIGITS = 12
 
 
 class Alias(msgspec.Struct, frozen=True):
@@ -56,6 +62,9 @@ _ACCOUNTS = Table("iam-alias-accounts", Alias)
 def create_account_alias(tx: Transaction, call: Call, request: Fields) -> Fields:
     """An account has one alias; a new one takes the old one's place."""
     alias = request["AccountAlias"]
+    if alias.isdecimal() and len(alias) == ACCOUNT_DIGITS:
+        # "it cannot be a 12-digit number": the quotas page; the sentence is ours.
+        raise InvalidInputException("An account alias cannot be a 12-digit number.")
     held = _ACCOUNTS.get(tx, CONTROL, alias)
     if held is not None and held.account != call.account:
         raise EntityAlreadyExistsException(f"The account alias {alias} already exists.")
