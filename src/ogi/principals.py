@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 
@@ -23,6 +25,15 @@ class Principal(msgspec.Struct, frozen=True):
     """JSON documents or managed policy ARNs that limit a session further."""
     tags: tuple[tuple[str, str], ...] = ()
 
+
+THROUGH_A_SERVICE: Mapping[str, str] = {
+    "aws:ViaAWSService": "true",
+    "aws:SecureTransport": "true",
+    "aws:SourceIp": "AWS Internal",
+}
+"""Condition keys of what a service asks for a caller. "The target service sees the IP address of
+the calling service rather than the IP address of the originating user": IAM's guide, condition
+operators. As CloudTrail tells it, it is in no network."""
 
 ANONYMOUS = Principal(kind="anonymous", account="", arn="*")
 

@@ -21,6 +21,7 @@ from ogi.errors import AwsError, unsupported
 from ogi.http import Request, Response
 from ogi.memo import Memo
 from ogi.principals import ANONYMOUS as ANONYMOUS
+from ogi.principals import THROUGH_A_SERVICE as THROUGH_A_SERVICE
 from ogi.principals import Principal as Principal
 from ogi.principals import service_principal as service_principal
 from ogi.recording import Audit, record
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-AWS_INTERNAL = "AWS Internal"
-"""aws:SourceIp of what a service asks for a caller, as CloudTrail tells it: it is in no network."""
 DATA_KEYS_MAX = 4096
 """Plaintext data keys kept in memory."""
 
@@ -151,11 +150,7 @@ class Call(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, principal=principal, context=context, demand=None)
 
     def via(self, service: str, **context: Any) -> Call:
-        """The same caller through a service (forward access): kms:ViaService, aws:CalledVia.
-
-        "The target service sees the IP address of the calling service rather than the IP address
-        of the originating user": reference_policies_elements_condition_operators in IAM's guide.
-        """
+        """The same caller through a service (forward access): kms:ViaService, aws:CalledVia."""
         host = f"{service}.{self.region}.amazonaws.com"
         before = self.context.get("aws:CalledVia", ())
         return msgspec.structs.replace(
@@ -164,9 +159,7 @@ class Call(msgspec.Struct, frozen=True):
                 **self.context,
                 "kms:ViaService": host,
                 "aws:CalledVia": [*before, f"{service}.amazonaws.com"],
-                "aws:ViaAWSService": "true",
-                "aws:SecureTransport": "true",
-                "aws:SourceIp": AWS_INTERNAL,
+                **THROUGH_A_SERVICE,
                 **context,
             },
             demand=None,

@@ -247,7 +247,10 @@ async def test_constraints_limit_a_grant(
         Constraints={constraint: {"a": "1"}},
     )  # fmt: skip
     ann = world.caller(ANN)
-    for context in ({}, {"a": "1"}, {"a": "2"}, {"b": "2"}, {"a": "1", "b": "2"}):
+    for context in (
+        {}, {"a": "1"}, {"a": "2"}, {"b": "2"}, {"a": "1", "b": "2"}, {"A": "1"},
+        {"a": "2", "A": "1"}, {"a": "1 ", "A": "1"},
+    ):  # fmt: skip
         assert await may(world, ann, KeyId=key, EncryptionContext=context) is (context in allowed)
     assert await may(world, ann, "DescribeKey", KeyId=key)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ogi.access import sessions
 from ogi.access.authorise import authorise_pass_role
-from ogi.service import AWS_INTERNAL, Call
+from ogi.service import THROUGH_A_SERVICE, Call
 from ogi.services.cloudformation.errors import ValidationError
 from ogi.services.cloudformation.service import SERVICE
 from ogi.storage import Reader
@@ -27,12 +27,7 @@ async def actor(call: Call, role_arn: str) -> Call:
     """The caller, or the role's session; decided anew at each step, as the role may change."""
     if not role_arn:
         # docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-        called = {
-            "aws:CalledVia": [SERVICE.principal],
-            "aws:ViaAWSService": "true",
-            "aws:SecureTransport": "true",
-            "aws:SourceIp": AWS_INTERNAL,
-        }
+        called = {"aws:CalledVia": [SERVICE.principal], **THROUGH_A_SERVICE}
         return call.as_principal(call.principal, **{**call.context, **called})
 
     def session(tx: Reader) -> Call:

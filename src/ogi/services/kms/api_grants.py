@@ -176,7 +176,13 @@ def retire_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
     grant = grants.find(tx, key, grant_id)
     principal = call.principal
     mine = {principal.arn, principal.role_arn}
-    named = grant.retiring in mine or ("RetireGrant" in grant.operations and grant.grantee in mine)
+    # "The AWS account (root user) in which the grant was created" may, too: grants in KMS's guide.
+    issuing = principal.kind == "root" and principal.account == grant.issuer
+    named = (
+        issuing
+        or grant.retiring in mine
+        or ("RetireGrant" in grant.operations and grant.grantee in mine)
+    )
     if not named:
         call.ports.authorise(
             tx, call, SERVICE, ("kms:RetireGrant",), (key.arn,),

@@ -43,7 +43,19 @@ def of(call: Call, key: Key, request: Fields) -> dict[str, Any]:
         found["kms:ResourceAliases"] = list(key.aliases)
     for name, value in key.tags.items():
         found[f"aws:ResourceTag/{name}"] = value
+    if key.grants:
+        for name, value in (request.get("EncryptionContext") or {}).items():
+            found[pair(name, value)] = "true"
     return of_request(call, request, found)
+
+
+def pair(name: str, value: str) -> str:
+    """The key that says that a pair is in the encryption context, for the constraints of grants.
+
+    They want "an exact, case-sensitive match" (create-grant-overview in KMS's guide), and names of
+    condition keys are compared without regard to case.
+    """
+    return f"ogi:EncryptionContextPair/{name.encode().hex()}={value.encode().hex()}"
 
 
 def of_request(call: Call, request: Fields, found: dict[str, Any]) -> dict[str, Any]:

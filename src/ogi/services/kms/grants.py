@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag
 from ogi import arn as arns
 from ogi.access import trusts
 from ogi.service import Call
-from ogi.services.kms import keys, specs
+from ogi.services.kms import conditions, keys, specs
 from ogi.services.kms.effects import in_effect
 from ogi.services.kms.errors import (
     AccessDeniedException,
@@ -184,9 +184,7 @@ def _statements(grant: Grant) -> list[dict[str, Any]]:
     context: dict[str, Any] = {}
     wanted = grant.subset or grant.equal
     if wanted:
-        context["StringEquals"] = {
-            f"kms:EncryptionContext:{name}": value for name, value in wanted.items()
-        }
+        context["Null"] = {conditions.pair(*each): "false" for each in wanted.items()}
     if grant.equal:
         context["ForAllValues:StringEquals"] = {"kms:EncryptionContextKeys": list(grant.equal)}
     return [
