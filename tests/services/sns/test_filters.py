@@ -214,6 +214,17 @@ async def test_attributes_decide_who_gets_a_message(sns: Client) -> None:
     }
 
 
+async def test_a_number_beyond_the_range_is_equal_to_itself_only(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.subscribed(topic, FilterPolicy={"account": [111122223333]})
+    await sns.subscribed(topic, "more", FilterPolicy={"account": [{"numeric": [">", 5]}]})
+    for account in ("111122223333", "111122223334", "7"):
+        said = {"account": _attribute("Number", account)}
+        await sns.publish(TopicArn=topic, Message=account, MessageAttributes=said)
+    assert await sns.texts() == ["111122223333"]
+    assert await sns.texts("more") == ["7"]
+
+
 async def test_bodies_decide_where_the_scope_says_so(sns: Client) -> None:
     topic = await sns.topic()
     policy = {"detail": {"kind": ["new", "old"], "size": [{"numeric": [">=", 3]}]}}

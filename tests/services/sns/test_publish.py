@@ -50,6 +50,10 @@ async def test_a_queue_gets_the_envelope_as_sns_lays_it_out(sns: Client) -> None
     assert envelope["Timestamp"] == "2023-11-14T22:13:20.000Z"
 
 
+def _of(type: str, text: str) -> dict[str, str]:
+    return {"DataType": type, "StringValue": text}
+
+
 @pytest.mark.parametrize(("version", "digest"), [("1", hashes.SHA1()), ("2", hashes.SHA256())])
 async def test_the_signature_is_verified_with_the_certificate(
     sns: Client, version: str, digest: hashes.HashAlgorithm
@@ -131,6 +135,32 @@ async def test_a_queue_that_is_gone_harms_nobody_else_and_is_noted(sns: Client) 
             "The message attribute 'a' has an invalid message attribute type, the set of supported"
             " type prefixes is Binary, Number, and String.",
         ),
+        *(
+            (
+                {"Message": "x", "MessageAttributes": {"a": _of("Number", number)}},
+                "Could not cast message attribute 'a' value to number.",
+            )
+            for number in ("x", "nan", "Infinity", "1_0", " 1", "0x1", "1,5")
+        ),
+        *(
+            (
+                {"Message": "x", "MessageAttributes": {name: _of("String", "x")}},
+                f"Invalid message attribute name: {name}",
+            )
+            for name in (".a", "a.", "a..b", "a b", "a" * 257)
+        ),
+        *(
+            (
+                {"Message": "x", "MessageAttributes": {name: _of("String", "x")}},
+                "Message attribute names starting with 'AWS.' or 'Amazon.' are reserved for use by"
+                " Amazon.",
+            )
+            for name in ("AWS.x", "amazon.x", "AWS.SNS.SMS.SenderId")
+        ),
+        *(
+            ({"Message": "x", "Subject": subject}, "Invalid parameter: Subject")
+            for subject in ("a\n", "a\x7f", "a\x85b", "a\u2028b")
+        ),
     ],
 )
 async def test_what_sns_refuses_to_publish(
@@ -140,6 +170,19 @@ async def test_what_sns_refuses_to_publish(
     with pytest.raises(AwsError) as refused:
         await sns.publish(TopicArn=topic, **request_)
     assert refused.value.message == sentence
+
+
+async def test_what_looks_strange_and_is_published(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.subscribed(topic)
+    said = {
+        "a.b-c_D": _of("Number", "-1.5e3"), "AWS.SNS.SMS.SenderID": _of("String", "me"),
+        "AWS.SNS.MOBILE.APNS.TTL": _of("String", "5"),
+        **{f"a{n}": _of("String.Array", "[]") for n in range(9)},
+    }  # fmt: skip
+    await sns.publish(TopicArn=topic, Message="x", Subject=" Über ☂", MessageAttributes=said)
+    (message,) = await sns.messages()
+    assert len(json.loads(message["Body"])["MessageAttributes"]) == len(said)
 
 
 async def test_a_topic_that_is_not_there_is_not_found(sns: Client) -> None:

@@ -111,6 +111,56 @@ async def test_permissions_become_statements_of_the_policy(sns: Client) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "action",
+    ["sns:*", "*", "SNS:CreateTopic", "sns:Set*", "sns:Unsubscribe", "sqs:SendMessage", "sns:Fly"],
+)
+async def test_a_topics_policy_is_about_actions_on_topics(sns: Client, action: str) -> None:
+    topic = await sns.topic()
+    statement = {"Effect": "Allow", "Principal": "*", "Action": ["SNS:Publish", action],
+                 "Resource": topic}  # fmt: skip
+    policy = {"Version": "2012-10-17", "Statement": statement}
+    with pytest.raises(AwsError) as refused:
+        await sns.set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy)
+        )
+    sentence = "Invalid parameter: Policy statement action out of service scope!"
+    assert refused.value.message == sentence
+    if action.lower().startswith("sns:"):
+        with pytest.raises(AwsError, match=sentence):
+            await sns.add_permission(
+                TopicArn=topic, Label="x", AWSAccountId=["999988887777"], ActionName=[action[4:]]
+            )
+    statement["Action"] = ["SNS:Publish", "sns:gettopic*", "SNS:Receive"]
+    await sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy)
+    )
+
+
+async def test_a_topic_is_deleted_in_its_own_region_only(sns: Client) -> None:
+    topic = await sns.topic()
+    elsewhere = sns.world.caller(region="us-east-1")
+    with pytest.raises(AwsError, match="Invalid parameter: TopicArn"):
+        await sns.world.call_as(elsewhere, "sns", "DeleteTopic", TopicArn=topic)
+    await sns.get_topic_attributes(TopicArn=topic)
+
+
+async def test_a_subscription_that_waits_is_not_unsubscribed(sns: Client) -> None:
+    topic = await sns.topic()
+    made = await sns.subscribe(
+        TopicArn=topic, Protocol="email", Endpoint="jane@example.com", ReturnSubscriptionArn=True
+    )
+    with pytest.raises(AwsError) as refused:
+        await sns.unsubscribe(SubscriptionArn=made["SubscriptionArn"])
+    assert refused.value.message == (
+        "Invalid parameter: SubscriptionArn Reason: Cannot unsubscribe a subscription that is"
+        " pending confirmation"
+    )
+    sns.world.clock.advance(2 * 86_400)
+    await sns.world.deliver()
+    assert (await sns.list_subscriptions())["Subscriptions"] == []
+
+
 async def test_a_deleted_topic_takes_its_subscriptions_with_it(sns: Client) -> None:
     topic = await sns.topic()
     await sns.subscribed(topic)

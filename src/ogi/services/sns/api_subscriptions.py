@@ -107,6 +107,12 @@ def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
     else:
         call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
         topic, found = _owned(tx, call, request, "Unsubscribe")
+    if found.pending:
+        # "You can't delete a subscription that is pending confirmation" (docs:
+        # sns-delete-subscription-topic); in these words, says the Terraform provider's code.
+        raise InvalidParameterException.of(
+            "SubscriptionArn", "Cannot unsubscribe a subscription that is pending confirmation"
+        )
     departures.end(tx, call, topic, found)
     return {}
 

@@ -104,6 +104,8 @@ def _check_name(name: str, fifo: str) -> None:
 
 @SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, home=topics.home_of)
 def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
+    if topics.parse(request["TopicArn"]).region != call.region:
+        raise InvalidParameterException.of("TopicArn")
     topic = topics.look(tx, request["TopicArn"])
     if topic is None:
         return {}  # Idempotent, says the action's page.

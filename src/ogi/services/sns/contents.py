@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from unicodedata import category
 
 import msgspec
 
@@ -26,7 +27,16 @@ DATA_KEY_REUSE_S = 300
 """As for queues by default; SNS documents caching of data keys without a figure."""
 
 _GROUP = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
-_ATTRIBUTE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+_ATTRIBUTE_NAME = re.compile(r"(?!\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)")
+_RESERVED = re.compile(r"(aws|amazon)\.", re.IGNORECASE)
+_SNS_S_OWN = (
+    "AWS.SNS.SMS.SenderID", "AWS.SNS.SMS.SMSType", "AWS.SNS.SMS.MaxPrice", "AWS.MM.SMS.",
+    "AWS.SNS.MOBILE.",
+)  # fmt: skip
+"""Beginnings of names that tell SNS something: docs sms_publish-to-phone, sns-ttl and others."""
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_CONTROL = frozenset(("Cc", "Zl", "Zp"))
+"""Unicode's categories of control characters and breaks of lines."""
 _TYPES = ("String", "Number", "Binary", "String.Array")
 _KMS = {
     "AccessDeniedException": errors.KMSAccessDeniedException,
@@ -146,7 +156,8 @@ def _subject(request: Fields) -> str:
     if "Subject" not in request:
         return ""
     subject: str = request["Subject"]
-    if not 0 < len(subject) <= SUBJECT_CHARS_MAX or any(ord(c) < 32 for c in subject):
+    controls = not subject.isprintable() and any(category(c) in _CONTROL for c in subject)
+    if not 0 < len(subject) <= SUBJECT_CHARS_MAX or controls:
         raise InvalidParameterException.of("Subject")
     return subject
 
@@ -175,8 +186,14 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _attribute(name: str, value: Fields) -> Attribute:
-    if not _ATTRIBUTE_NAME.fullmatch(name) or name.startswith(".") or name.endswith("."):
+    if not _ATTRIBUTE_NAME.fullmatch(name):
         raise InvalidParameterValueException(f"Invalid message attribute name: {name}")
+    if _RESERVED.match(name) and not name.startswith(_SNS_S_OWN):
+        # AWS's answer in github.com/aws/aws-sdk-js/issues/3110
+        raise InvalidParameterValueException(
+            "Message attribute names starting with 'AWS.' or 'Amazon.' are reserved for use by"
+            " Amazon."
+        )
     type = value.get("DataType", "")
     if not type:
         raise InvalidParameterValueException(
@@ -195,13 +212,10 @@ def _attribute(name: str, value: Fields) -> Attribute:
     text: str = value.get("StringValue", "")
     if not text:
         raise _empty_value(name, type)
-    if type.startswith("Number"):
-        try:
-            float(text)
-        except ValueError:
-            raise InvalidParameterValueException(
-                f"Could not cast message attribute '{name}' value to number."
-            ) from None
+    if type.startswith("Number") and not _NUMBER.fullmatch(text):
+        raise InvalidParameterValueException(
+            f"Could not cast message attribute '{name}' value to number."
+        )
     return Attribute(type, text)
 
 

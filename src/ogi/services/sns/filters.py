@@ -25,6 +25,8 @@ COMPILED_MAX = 16_384
 COUNTED_MAX = 256
 """Subscriptions that are counted to find the rarer of two sets of tokens."""
 HEAD_CHARS = 25
+WHOLE_CHARS_MAX = 40
+"""Of numbers of which each digit counts."""
 ATTRIBUTES, BODY = "MessageAttributes", "MessageBody"
 
 _RESERVED = frozenset((
@@ -231,7 +233,9 @@ def values_of_attribute(type: str, text: str) -> list[Any] | None:
     if type.startswith("String"):
         return [text]
     if type.startswith("Number"):
-        return [float(text)]
+        # A whole number keeps all its digits: an account's, for example.
+        whole = len(text) <= WHOLE_CHARS_MAX and text.lstrip("+-").isdecimal()
+        return [int(text) if whole else float(text)]
     return None
 
 

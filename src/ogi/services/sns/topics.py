@@ -12,7 +12,7 @@ from ogi.access import policy as policies
 from ogi.access import trusts
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
-from ogi.services.sns import archive_policies, delivery_policies, feedback
+from ogi.services.sns import archive_policies, delivery_policies, feedback, topic_policies
 from ogi.services.sns.archive_policies import Archive
 from ogi.services.sns.errors import InvalidParameterException, NotFoundException
 from ogi.storage import Home, Reader, Transaction, control
@@ -240,6 +240,7 @@ def _checked_policy(value: str) -> str:
     except ValueError as error:
         # Whatever is wrong: github.com/serverless/serverless/issues/5519.
         raise InvalidParameterException.of("Policy Error: null") from error
+    topic_policies.check_actions(value)
     return value
 
 
