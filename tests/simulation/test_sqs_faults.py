@@ -1,12 +1,16 @@
 """SQS on a store that fails before and after the commit: what was acknowledged is kept.
 
 Producers and consumers repeat what failed, as real clients do. Standard: every acknowledged message
-is handled at least once. FIFO: with deduplication every message is handled once, in its order.
+is handled at least once. FIFO: with deduplication every message is handled once, in its order; once
+also by way of a dead-letter queue and back.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -98,12 +102,59 @@ async def test_a_fifo_queue_delivers_once_and_in_order(sqs: Client) -> None:
     await _ended(sqs, url)
 
 
+async def test_dead_letters_and_their_move_back_lose_and_double_nothing(sqs: Client) -> None:
+    """Their order is that of what reached the other queue; a hand-over that had to be tried again
+    may come after the next."""
+    dead = await _create(sqs, "dead.fifo", FifoQueue="true")
+    dead_arn = "arn:aws:sqs:eu-west-1:111122223333:dead.fifo"
+    policy = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 1})
+    url = await _create(sqs, "q.fifo", FifoQueue="true", RedrivePolicy=policy)
+    sent = Counter(str(n) for n in range(60))
+    for body in sent:
+        group = "abc"[int(body) % 3]
+        await persist(
+            partial(sqs.send, url, body, MessageGroupId=group, MessageDeduplicationId=body)
+        )
+    while await sqs.counts(url) != (0, 0, 0):
+        with contextlib.suppress(Fault):
+            await sqs.receive(url, VisibilityTimeout=0)
+    await _go_on(sqs)
+    assert await sqs.counts(dead) == (60, 0, 0)
+    with contextlib.suppress(AwsError):
+        # The answer that says so may be lost; the one who asks again hears that it runs.
+        await persist(partial(sqs.start_message_move_task, SourceArn=dead_arn))
+    await _go_on(sqs)
+    (task,) = (await sqs.list_message_move_tasks(SourceArn=dead_arn))["Results"]
+    assert task["Status"] == "COMPLETED"
+    assert task["ApproximateNumberOfMessagesMoved"] == 60
+    assert await sqs.counts(dead) == (0, 0, 0)
+    assert await sqs.counts(url) == (60, 0, 0)
+    await persist(partial(sqs.set_queue_attributes, QueueUrl=url, Attributes={"RedrivePolicy": ""}))
+    handled: Counter[str] = Counter()
+    while await sqs.counts(url) != (0, 0, 0):
+        with contextlib.suppress(Fault):
+            for message in await sqs.receive(url):
+                if not await _try_to_delete(sqs, url, message):
+                    break
+                handled[message["Body"]] += 1
+        sqs.clock.advance(5)
+    assert handled == sent
+    await _ended(sqs, url)
+
+
+async def _go_on(sqs: Client) -> None:
+    """What is owed is tried again after growing waits; let them all pass."""
+    for _ in range(100):
+        sqs.clock.advance(10)
+        await persist(sqs.world.deliver)
+
+
 async def _ended(sqs: Client, url: str) -> None:
     """When all is over, nothing is left but the ledger."""
     sqs.world.store.faulty = False  # type: ignore[attr-defined]
     for _ in range(4):
         sqs.clock.advance(300)
-        await sqs.world.deliver()
+        await persist(sqs.world.deliver)
     name = url.rsplit("/", 1)[1]
     rows = await sqs.rows(f"arn:aws:sqs:eu-west-1:111122223333:{name}")
     assert [key[8:] for key in rows] == [b"c"]
