@@ -6,8 +6,10 @@ import hashlib
 
 import pytest
 
+from ogi.service import Principal
 from ogi.services.sqs import errors
 from tests.services.sqs.conftest import Client
+from tests.world import ACCOUNT
 
 ARN = "arn:aws:sqs:eu-west-1:111122223333:orders"
 
@@ -322,6 +324,23 @@ async def test_system_attributes_come_when_asked_for(sqs: Client, url: str) -> N
     sqs.clock.advance(30)
     (message,) = await sqs.receive(url)
     assert "Attributes" not in message
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        Principal(kind="user", account=ACCOUNT, arn=f"arn:aws:iam::{ACCOUNT}:user/eve",
+                  id="AIDAEXAMPLE"),
+        Principal(kind="session", account=ACCOUNT,
+                  arn=f"arn:aws:sts::{ACCOUNT}:assumed-role/worker/i-1", id="AROAEXAMPLE:i-1"),
+    ],
+)  # fmt: skip
+async def test_the_sender_is_told_by_its_id(sqs: Client, url: str, principal: Principal) -> None:
+    """API reference, ReceiveMessage: a user's id, or a role's with the session's name."""
+    caller = sqs.world.caller(principal)
+    await sqs.world.call_as(caller, "sqs", "SendMessage", QueueUrl=url, MessageBody="x")
+    (message,) = await sqs.receive(url, MessageSystemAttributeNames=["SenderId"])
+    assert message["Attributes"] == {"SenderId": principal.id}
 
 
 @pytest.mark.parametrize("member", ["AttributeNames", "MessageSystemAttributeNames"])

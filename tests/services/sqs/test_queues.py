@@ -207,6 +207,20 @@ async def test_queues_are_listed_by_prefix_and_pages(sqs: Client) -> None:
         await sqs.list_queues(MaxResults=1, NextToken="?")
 
 
+async def test_a_list_without_pages_ends_at_a_thousand(sqs: Client) -> None:
+    names = [f"q{n:04d}" for n in range(1_001)]
+    for name in names:
+        await sqs.queue(name)
+    whole = await sqs.list_queues()
+    assert len(whole["QueueUrls"]) == 1_000
+    assert "NextToken" not in whole
+    first = await sqs.list_queues(MaxResults=1_000)
+    rest = await sqs.list_queues(MaxResults=1_000, NextToken=first["NextToken"])
+    listed = [url.rsplit("/", 1)[1] for url in first["QueueUrls"] + rest["QueueUrls"]]
+    assert listed == names
+    assert "NextToken" not in rest
+
+
 async def test_queues_of_other_accounts_and_regions_are_apart(sqs: Client, url: str) -> None:
     there = sqs.world.caller(region="us-east-1")
     assert await sqs.world.call_as(there, "sqs", "ListQueues") == {}
