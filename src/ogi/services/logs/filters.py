@@ -1,4 +1,4 @@
-"""Filter patterns over the text of an event: terms, phrases, `-` and `?`.
+"""Filter patterns: over the text of an event (terms, phrases, `-` and `?`), or of other forms.
 
 docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from ogi.errors import unsupported
-from ogi.services.logs import selectors
+from ogi.services.logs import delimited, expressions, selectors
 from ogi.services.logs.errors import InvalidParameterException
 
 Matches = Callable[[str], bool]
@@ -28,9 +28,9 @@ def compiled(pattern: str) -> Matches:
     if text.startswith("{"):
         return selectors.compiled(text)
     if text.startswith("["):
-        raise unsupported("filter patterns of space-delimited fields: [...]")
+        return delimited.compiled(text)
     if text.startswith("%"):
-        raise unsupported("regular expressions in filter patterns: %...%")
+        return expressions.compiled(text)
     needed, anyof, excluded = _terms(text)
     if anyof and (needed or excluded):
         raise unsupported("filter patterns that combine ? with other terms")

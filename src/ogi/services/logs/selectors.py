@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ogi.errors import unsupported
+from ogi.services.logs import expressions
 from ogi.services.logs.errors import InvalidParameterException
 
 Holds = Callable[[Any], bool]
@@ -65,6 +65,9 @@ class _Reading:
             at = token.end()
             at += len(text[at:]) - len(text[at:].lstrip())
         self._at = 0
+        regexes = sum(kind == "regex" for kind, _ in self._tokens)
+        if regexes > expressions.PER_PATTERN_MAX:
+            raise InvalidParameterException("Invalid filter pattern")
 
     def whole(self) -> Holds:
         found = self._either(0)
@@ -148,7 +151,7 @@ def _is(path: tuple[str | int, ...], word: str) -> Holds:
 
 def _compared(path: tuple[str | int, ...], mark: str, kind: str, value: str) -> Holds:
     if kind == "regex":
-        raise unsupported("regular expressions in filter patterns: %...%")
+        return _expressed(path, mark, value)
     if kind not in ("text", "word") or mark in ("(", ")", "&&", "||"):
         raise InvalidParameterException("Invalid filter pattern")
     wanted = _number(value) if kind == "word" else None
@@ -175,6 +178,18 @@ def _compared(path: tuple[str | int, ...], mark: str, kind: str, value: str) -> 
         if not isinstance(found, str):
             return False
         return equal(found) == (mark == "=")
+
+    return holds
+
+
+def _expressed(path: tuple[str | int, ...], mark: str, value: str) -> Holds:
+    if mark not in ("=", "!="):
+        raise InvalidParameterException("Invalid filter pattern")
+    matches = expressions.compiled(value)
+
+    def holds(event: Any) -> bool:
+        found = _at(event, path)
+        return isinstance(found, str) and matches(found) == (mark == "=")
 
     return holds
 
