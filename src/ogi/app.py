@@ -240,6 +240,17 @@ async def _keyring(settings: Settings, store: Store) -> keyring.Keyring:
     return found
 
 
+def _memory(settings: Settings) -> Path | None:
+    """Where the administrator's secret lies if not in the data folder, which is the place only
+    where the root key lies there, too."""
+    source = roots.parse(settings.root_key)
+    place = roots.path(source, settings.data).resolve()
+    if source.kind == "file" and place.is_relative_to(settings.data.resolve()):
+        return None
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR", ""))
+    return folder if folder.is_absolute() and folder.is_dir() else None
+
+
 async def _prepare(ports: Ports) -> None:
     """What must be there before the first request: identities, and what services ask for."""
     settings = ports.settings
@@ -260,7 +271,7 @@ async def _prepare(ports: Ports) -> None:
     if key is not None:
         bundle = str(settings.data / authority.CERTIFICATE) if settings.tls_generated else ""
         connection = connection_file.Connection(settings.endpoint, settings.region, *key, bundle)
-        connection_file.write(settings.data, connection)
+        connection_file.write(settings.data, connection, _memory(settings))
     for service in ports.services.values():
         if service.prepare is not None:
             await service.prepare(ports)

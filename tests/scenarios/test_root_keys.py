@@ -204,3 +204,30 @@ def test_without_a_server_the_command_says_so(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=30,
     )  # fmt: skip
     assert done.returncode == 1 and "No server works on" in done.stderr
+
+
+def test_the_administrators_secret_is_not_in_a_folder_whose_root_key_lies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory, data = tmp_path / "run", tmp_path / "data"
+    memory.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
+    words = tmp_path / "words"
+    words.write_text("a passphrase that is long enough")
+    words.chmod(0o600)
+
+    def exports() -> subprocess.CompletedProcess[str]:
+        asked = [sys.executable, "-m", "ogi", "env", "--data", str(data)]
+        return subprocess.run(asked, capture_output=True, text=True, timeout=30)
+
+    for _ in range(2):  # Each start writes it anew.
+        server = start(tmp_path, "--data", str(data), "--root-key", f"passphrase:{words}")
+        assert server.stop() == 0
+    (kept,) = (memory / "ogi").iterdir()
+    secret = json.loads(kept.read_text())["secret_access_key"]
+    assert f"AWS_SECRET_ACCESS_KEY={secret}" in exports().stdout.replace("'", "")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    files = [path for path in data.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert files and not any(secret.encode() in path.read_bytes() for path in files)
+    kept.unlink()  # As where the folder was carried away to.
+    assert exports().returncode == 1 and "no credentials yet" in exports().stderr
