@@ -96,7 +96,8 @@ def test_sqs_over_query_answers_as_it_did_before_json() -> None:
     assert response.body == (
         b'<ErrorResponse xmlns="http://queue.amazonaws.com/doc/2012-11-05/"><Error>'
         b"<Type>Sender</Type><Code>AWS.SimpleQueueService.NonExistentQueue</Code>"
-        b"<Message>The specified queue does not exist.</Message><Detail/></Error>"
+        b"<Message>The specified queue does not exist for this wsdl version.</Message><Detail/>"
+        b"</Error>"
         b"<RequestId>id-1</RequestId></ErrorResponse>"
     )
 

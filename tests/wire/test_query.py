@@ -73,6 +73,13 @@ def test_sqs_takes_attributes_and_names_as_its_old_clients_write_them() -> None:
     }
 
 
+def test_sqs_takes_tags_as_the_sdk_for_java_writes_them() -> None:
+    form = "Action=TagQueue&QueueUrl=u&Tags.1.Key=team&Tags.1.Value=blue"
+    tagged = {"QueueUrl": "u", "Tags": {"team": "blue"}}
+    assert codec("sqs").parse(_post(form)).params == tagged
+    assert codec("sqs").parse(_post(form.replace("Tags.", "Tag."))).params == tagged
+
+
 def test_sqs_answers_query_with_the_names_that_old_clients_read() -> None:
     parsed = codec("sqs").parse(_post("Action=ReceiveMessage&QueueUrl=u"))
     message = {

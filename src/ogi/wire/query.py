@@ -56,6 +56,8 @@ class QueryProtocol:
         self._validation = Validation(model.service)
         self._namespace = model.metadata.xml_namespace or quirks.NAMESPACES.get(model.service, "")
         self._path_member = quirks.QUERY_PATH_MEMBER.get(model.service, "")
+        self._aliases = quirks.QUERY_ALIASES.get(model.service, {})
+        self._sentences = quirks.QUERY_SENTENCES.get(model.service, {})
 
     def parse(self, request: Request) -> Parsed:
         try:
@@ -66,6 +68,9 @@ class QueryProtocol:
         if not isinstance(name, str) or not name:
             raise MissingAction("Missing Action")
         plan = self._plans.get(name) or self._compile(name, form)
+        for alias, known in self._aliases.items():
+            if alias in form:
+                form.setdefault(known, form[alias])
         if plan.read is None:
             return Parsed(name, {}, self.name, plan)
         try:
@@ -106,9 +111,10 @@ class QueryProtocol:
         further = "".join(
             f"<{name}>{escape(str(value))}</{name}>" for name, value in refusal.members.items()
         )
+        message = self._sentences.get(refusal.message, refusal.message)
         body = (
             f'<ErrorResponse xmlns="{self._namespace}"><Error><Type>{refusal.fault}</Type>'
-            f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
+            f"<Code>{escape(refusal.code)}</Code><Message>{escape(message)}</Message>"
             f"{detail}{further}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         headers = [("x-amzn-RequestId", request_id), _CONTENT_TYPE]

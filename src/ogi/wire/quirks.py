@@ -72,6 +72,20 @@ QUERY_NAMES: dict[str, dict[str, str]] = {
     },
 }
 
+QUERY_ALIASES = {"sqs": {"Tags": "Tag"}}
+"""Other names of parameters that clients send: the AWS SDK for Java writes `Tags.1.Key` in TagQueue
+(aws/aws-sdk-java-v2#2524 on GitHub)."""
+
+QUERY_SENTENCES = {
+    "sqs": {
+        # As AWS's command line heard it over Query (softwaremill/elasticmq#825 on GitHub).
+        "The specified queue does not exist.": (
+            "The specified queue does not exist for this wsdl version."
+        ),
+    },
+}
+"""What is said in other words over Query."""
+
 QUERY_PATH_MEMBER = {"sqs": "QueueUrl"}
 """Query requests to SQS may be sent to the queue's URL and then need not name the queue:
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-xml.html"""
