@@ -452,8 +452,13 @@ async def test_an_export_is_unique_and_stays_while_it_is_imported(world: World) 
     assert (await ask(world, "ListImports", ExportName="shared"))["Imports"] == ["i"]
     [export] = (await ask(world, "ListExports"))["Exports"]
     assert export["Name"] == "shared"
-    with pytest.raises(AwsError, match="Export shared cannot be deleted as it is in use by i"):
-        await ask(world, "DeleteStack", StackName="e")
+    await ask(world, "CreateStack", StackName="j", TemplateBody=IMPORTING)
+    await ask(world, "DeleteStack", StackName="e")
+    kept = await stack(world, "e")
+    used = "Export shared cannot be deleted as it is in use by i and j"
+    assert (kept["StackStatus"], kept["StackStatusReason"]) == ("CREATE_COMPLETE", used)
+    assert (await events(world, "e"))[-1] == ("e", "CREATE_COMPLETE", used)
+    await ask(world, "DeleteStack", StackName="j")
     other = await ask(world, "CreateStack", StackName="o", TemplateBody=EXPORTING)
     told = await events(world, other["StackId"])
     assert told[-1][1] == "ROLLBACK_COMPLETE"

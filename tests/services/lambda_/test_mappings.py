@@ -97,8 +97,8 @@ async def test_a_queue_is_mapped_to_a_function_once(house: House) -> None:
     )
     assert error.shape == "ResourceConflictException"
     assert error.message == (
-        f'The event source arn (" {source} ") and function (" f ") provided mapping already '
-        f"exists. Please update or delete the existing mapping with UUID {id}"
+        f'An event source mapping with SQS arn (" {source} ") and function (" f ") already exists.'
+        f" Please update or delete the existing mapping with UUID {id}"
     )
     await house.lambda_("DeleteEventSourceMapping", UUID=id)
     await house.map(source)

@@ -20,6 +20,7 @@ from ogi.services.cloudformation.errors import (
     TokenAlreadyExistsException,
     ValidationError,
 )
+from ogi.services.cloudformation.events import stack_is
 from ogi.services.cloudformation.records import NAMES, Name, Stack, plan_of, put_stack
 from ogi.services.cloudformation.service import SERVICE
 from ogi.services.cloudformation.stacks import arn_of
@@ -159,7 +160,11 @@ def _delete(tx: Transaction, call: Call, request: Fields) -> str:
             f"Stack [{stack.name}] cannot be deleted while TerminationProtection is enabled"
         )
     exported = [output.export for output in stack.outputs if output.export]
-    exports.check_unused(tx, call.home, exported, "deleted")
+    used = exports.in_use(tx, call.home, exported, "deleted")
+    if used:
+        # The request succeeds; the stack stays as it is, with the reason: AWS's answers in
+        # github.com/aws/aws-cdk/issues/604 and github.com/USSBA/aws-cft-tools/issues/27
+        return stack_is(tx, call, stack, stack.status, used).uuid
     retained = tuple(request.get("RetainResources", ()))
     forced = request.get("DeletionMode") == "FORCE_DELETE_STACK"
     if (retained or forced) and stack.status != "DELETE_FAILED":

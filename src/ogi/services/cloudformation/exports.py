@@ -90,12 +90,19 @@ def follow(tx: Transaction, call: Call, stack: Stack, names: Iterable[str]) -> N
 
 
 def check_unused(tx: Reader, home: Home, names: Iterable[str], verb: str) -> None:
+    reason = in_use(tx, home, names, verb)
+    if reason:
+        raise ValidationError(reason)
+
+
+def in_use(tx: Reader, home: Home, names: Iterable[str], verb: str) -> str:
+    """Why exports cannot be deleted or updated; '' if they can."""
     for name in names:
-        users = importers(tx, home, name)
-        if users:
-            raise ValidationError(
-                f"Export {name} cannot be {verb} as it is in use by {', '.join(users)}"
-            )
+        *others, last = importers(tx, home, name) or [""]
+        if last:
+            users = f"{', '.join(others)} and {last}" if others else last
+            return f"Export {name} cannot be {verb} as it is in use by {users}"
+    return ""
 
 
 def withdraw(tx: Transaction, call: Call, stack: Stack) -> None:

@@ -155,9 +155,10 @@ def create(tx: Transaction, call: Call, sqs: Service, request: Fields) -> Mappin
     _check_function_and_queue(tx, call, sqs, mapping)
     taken = PAIRS.get(tx, mapping.home, source, wanted.name)
     if taken is not None:
+        # AWS's answer for queues in github.com/aws/chalice/issues/2146
         raise ResourceConflictException(
-            f'The event source arn (" {source} ") and function (" {wanted.name} ") provided '
-            "mapping already exists. Please update or delete the existing mapping with UUID "
+            f'An event source mapping with SQS arn (" {source} ") and function (" {wanted.name} ")'
+            " already exists. Please update or delete the existing mapping with UUID "
             f"{taken.id}"
         )
     PAIRS.put(tx, Pair(mapping.id), mapping.home, source, wanted.name)
