@@ -201,6 +201,34 @@ async def test_a_long_poll_counts_once_however_often_it_looks(limited: MakeClien
     assert await asyncio.wait_for(poll, 5) == ["news"]
 
 
+async def test_a_topic_whose_queue_is_throttled_tries_until_all_have_come(
+    world_of: Callable[..., World],
+) -> None:
+    settings = {"sqs_quotas": "fifo-rate=1", "endpoint": "http://127.0.0.1:1"}
+    world = world_of("sns", "sqs", "kms", settings=settings)
+    sqs = Client(world)
+    url = await sqs.queue("q.fifo", FifoQueue="true")
+    fifo = {"FifoTopic": "true"}
+    topic = (await world.call("sns", "CreateTopic", Name="t.fifo", Attributes=fifo))["TopicArn"]
+    await world.call(
+        "sns", "Subscribe", TopicArn=topic, Protocol="sqs",
+        Endpoint="arn:aws:sqs:eu-west-1:111122223333:q.fifo",
+        Attributes={"RawMessageDelivery": "true"},
+    )  # fmt: skip
+    for n in range(6):
+        await world.call(
+            "sns", "Publish", TopicArn=topic, Message=str(n), MessageGroupId="g",
+            MessageDeduplicationId=str(n),
+        )  # fmt: skip
+    await world.deliver()
+    assert (await sqs.counts(url))[0] == 1
+    for _ in range(60):
+        sqs.clock.advance(1)
+        await world.deliver()
+    sqs.clock.advance(1)
+    assert sorted(await sqs.bodies(url)) == [str(n) for n in range(6)]
+
+
 async def test_standard_queues_and_other_queues_are_not_counted(limited: MakeClient) -> None:
     sqs = limited("fifo-rate=1,fifo-group-rate=1,fifo-high-rate=1")
     standard = await sqs.queue("standard")
@@ -230,9 +258,11 @@ async def test_a_clock_that_is_set_back_does_not_lengthen_the_second(limited: Ma
     second, key = rates.Second(), ("arn", rates.SEND, "")
 
     def take(now: float) -> None:
-        second.take(msgspec.structs.replace(sqs.world.caller(), now=now), key, 1)
+        second.take(msgspec.structs.replace(sqs.world.caller(), now=now).begin(), key, 1)
 
     take(1_000.9)
+    with pytest.raises(RequestThrottled):
+        take(1_000.95)
     with pytest.raises(RequestThrottled):
         take(999.95)
     take(500.0)

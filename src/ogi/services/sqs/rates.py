@@ -6,8 +6,7 @@ limit perMessageGroupId 300 for each group, where the messages of one group in a
 so many for the whole queue as the region gives. Without the setting nothing is counted.
 
 A rate is a fact of the second that passes, so it lies in memory: a restart begins a new second. A
-body that is run again is known by its call's seed, and so is the next entry of the same batch that
-is of the same group.
+body that is run again draws the same marks again, so that it counts once.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from ogi.services.sqs.queues import Queue
 from ogi.storage import Store
 
 UNLIMITED = 0
+_MARK_BYTES = 16
 SEND, RECEIVE, DELETE, CHANGE = "send", "receive", "delete", "change"
 _HIGH_RATES = {
     "us-east-1": 70_000, "us-west-2": 70_000, "eu-west-1": 70_000,
@@ -79,7 +79,7 @@ class Second:
     def __init__(self) -> None:
         self.at = 0
         self.taken: dict[tuple[str, str, str], int] = {}
-        self.seen: set[tuple[bytes, str, str, str]] = set()
+        self.seen: set[bytes] = set()
 
     def take(self, call: Call, key: tuple[str, str, str], most: int) -> None:
         """Count a request under `key`; raises RequestThrottled if there were `most` already."""
@@ -89,7 +89,7 @@ class Second:
             self.at = now
             self.taken.clear()
             self.seen.clear()
-        mark = (call.seed, *key)
+        mark = call.entropy(_MARK_BYTES)
         if mark in self.seen:
             return
         count = self.taken.get(key, 0)
@@ -136,10 +136,13 @@ def guarded(
     if not most:
         return act
 
+    taken: set[str] = set()
+
     def guard(entry: Fields) -> Any:
         group = group_of(entry)
-        if group:
+        if group and group not in taken:
             _second(call).take(call, (queue.arn, action, group), most)
+            taken.add(group)
         return act(entry)
 
     return guard
