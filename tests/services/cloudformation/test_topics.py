@@ -98,7 +98,10 @@ async def test_an_archive_is_made_changed_and_must_go_before_its_topic(
     assert json.loads(found["ArchivePolicy"]) == {"MessageRetentionPeriod": "30"}
     await ask(world, "DeleteStack", StackName="s")
     assert (await stack(world, "s"))["StackStatus"] == "DELETE_FAILED"
-    assert any("archive policy" in reason for *_, reason in await events(world, "s"))
+    assert any(
+        "Cannot delete a topic with an ArchivePolicy" in reason
+        for *_, reason in await events(world, "s")
+    )
 
 
 async def test_an_archive_goes_with_its_property(whole_world: MakeWorld) -> None:

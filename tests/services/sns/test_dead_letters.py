@@ -67,19 +67,29 @@ async def test_a_dead_letter_queue_that_refuses_loses_the_message_and_says_so(sn
 
 
 @pytest.mark.parametrize(
-    "policy",
+    ("policy", "reason"),
     [
-        "nonsense", "[]", "{}x", '{"deadLetterTargetArn": "x"}',
-        '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:999988887777:q"}',
-        '{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:q"}',
-        '{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:q.fifo"}',
+        ("nonsense", "failed to parse JSON."), ("{}x", "failed to parse JSON."),
+        ("[]", "invalid JSON."),
+        ('{"deadLetterTargetArn": null, "x": 1}', "invalid JSON. Attribute x is unknown."),
+        ('{ "": ""}', "invalid JSON. Attribute  is unknown."),
+        ('{"deadLetterTargetArn": "x"}', "deadLetterTargetArn is an invalid arn"),
+        ('{"deadLetterTargetArn": "arn:aws:sns:eu-west-1:111122223333:q"}',
+         "deadLetterTargetArn must be a SQS queue"),
+        ('{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:999988887777:q"}',
+         "deadLetterTargetArn must be in the same account as the subscription"),
+        ('{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:111122223333:q"}',
+         "deadLetterTargetArn must be in the same region as the subscription"),
+        ('{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:111122223333:q.fifo"}',
+         "must use a standard queue as DLQ for a standard topic"),
     ],
 )  # fmt: skip
-async def test_redrive_policies_that_sns_refuses(sns: Client, policy: str) -> None:
+async def test_redrive_policies_that_sns_refuses(sns: Client, policy: str, reason: str) -> None:
     topic = await sns.topic()
     with pytest.raises(AwsError) as refused:
         await sns.subscribed(topic, RedrivePolicy=policy)
-    assert refused.value.message.startswith("Invalid parameter: Attributes Reason: RedrivePolicy")
+    sentence = f"Invalid parameter: Attributes Reason: RedrivePolicy: {reason}"
+    assert refused.value.message == sentence
 
 
 async def test_an_unknown_member_is_refused_in_the_words_of_the_action(sns: Client) -> None:

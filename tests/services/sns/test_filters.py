@@ -304,6 +304,12 @@ async def test_many_with_filters_do_not_make_the_few_that_match_wait(
 async def test_a_refused_policy_says_why(sns: Client) -> None:
     topic = await sns.topic()
     with pytest.raises(AwsError) as refused:
+        await sns.subscribed(topic, FilterPolicy={"a": {"b": ["c"]}})
+    assert refused.value.message == (
+        "Invalid parameter: Attributes Reason: Filter policy scope MessageAttributes does not"
+        " support nested filter policy"
+    )
+    with pytest.raises(AwsError) as refused:
         await sns.subscribed(topic, FilterPolicy={"a": []})
     assert refused.value.message == (
         "Invalid parameter: Attributes Reason: FilterPolicy: Empty arrays are not allowed"

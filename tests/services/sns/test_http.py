@@ -386,6 +386,33 @@ async def test_delivery_policies_that_are_refused(
     assert refused.value.message.startswith("Invalid parameter: Attributes Reason: DeliveryPolicy")
 
 
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        ({"healthyRetryPolicy": {"minDelayTarget": 20, "maxDelayTarget": 10}},
+         "healthyRetryPolicy.maxDelayTarget must be greater than or equal to minDelayTarget"),
+        ({"healthyRetryPolicy": {"numRetries": 1, "numNoDelayRetries": 1, "numMinDelayRetries": 1}},
+         "healthyRetryPolicy.numRetries must be greater than or equal to total of"
+         " numMinDelayRetries, numNoDelayRetries and numMaxDelayRetries"),
+        ({"healthyRetryPolicy": {"backoffFunction": "cubic"}},
+         "healthyRetryPolicy.backoffFunction the value [cubic] is not a valid backoff function"),
+        ({"throttlePolicy": {"maxReceivesPerSecond": 0}},
+         "throttlePolicy.maxReceivesPerSecond must be greater than or equal to 1"),
+    ],
+)  # fmt: skip
+async def test_a_delivery_policy_s_refusal_says_what_is_wrong(
+    sns: Client, subscriber: Subscriber, policy: dict[str, Any], sentence: str
+) -> None:
+    topic = await sns.topic()
+    with pytest.raises(AwsError) as refused:
+        await sns.subscribe(
+            TopicArn=topic, Protocol="http", Endpoint=subscriber.url,
+            Attributes={"DeliveryPolicy": json.dumps(policy)},
+        )  # fmt: skip
+    told = f"Invalid parameter: Attributes Reason: DeliveryPolicy: {sentence}"
+    assert refused.value.message == told
+
+
 async def test_a_delivery_policy_s_refusal_names_the_place(
     sns: Client, subscriber: Subscriber
 ) -> None:

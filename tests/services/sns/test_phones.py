@@ -76,7 +76,7 @@ async def test_a_topic_reaches_phones_with_its_name_and_their_own_text(sns: Clie
     await sns.publish(TopicArn=topic, Message=json.dumps(texts), MessageStructure="json")
     (got,) = await sns.outbox("sms")
     assert (got.text, got.topic_arn) == ("Weather> rain", topic)
-    assert "not in E.164" in await _refused(
+    assert "Invalid SMS endpoint" in await _refused(
         sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="5550100")
     )
 

@@ -137,6 +137,27 @@ async def test_a_topics_policy_is_about_actions_on_topics(sns: Client, action: s
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("DisplayName", "x" * 101, "DisplayName"),
+        ("SignatureVersion", "3", "SignatureVersion: Invalid value. Must be 1 or 2."),
+        ("TracingConfig", "Off", "Invalid tracing config value: Off"),
+    ],
+)
+async def test_attributes_that_are_refused_say_of_which_request(
+    sns: Client, name: str, value: str, sentence: str
+) -> None:
+    """As real deployments were told: github.com/badmintoncryer/cdk-preflight, rules/sns."""
+    topic = await sns.topic()
+    with pytest.raises(AwsError) as refused:
+        await sns.topic("other", **{name: value})
+    assert refused.value.message == f"Invalid parameter: Attributes Reason: {sentence}"
+    with pytest.raises(AwsError) as refused:
+        await sns.set_topic_attributes(TopicArn=topic, AttributeName=name, AttributeValue=value)
+    assert refused.value.message == f"Invalid parameter: {sentence}"
+
+
 async def test_a_topic_is_deleted_in_its_own_region_only(sns: Client) -> None:
     topic = await sns.topic()
     elsewhere = sns.world.caller(region="us-east-1")

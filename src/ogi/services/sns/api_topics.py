@@ -110,11 +110,9 @@ def delete_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     if topic is None:
         return {}  # Idempotent, says the action's page.
     if topic.archive is not None:
-        # message-archiving-and-replay-topic-owner: "you can not delete a topic with ..."
-        raise InvalidStateException(
-            "A topic with an active message archive policy can not be deleted: the policy must be"
-            " deactivated first"
-        )
+        # "You can not delete a topic with an active message archive policy"
+        # (message-archiving-and-replay-topic-owner), in these words (cdk-preflight).
+        raise InvalidStateException("Invalid state: Cannot delete a topic with an ArchivePolicy")
     quotas.drop_topic(tx, topic, topics.counts(tx, topic))
     topics.TABLE.delete(tx, topic.control, topic.name)
     topics.COUNTS.delete(tx, topic.control, topic.name)

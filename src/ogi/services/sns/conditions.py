@@ -27,6 +27,13 @@ class FilterError(Exception):
     """The reason for which a filter policy is refused."""
 
 
+class NestedPolicy(FilterError):
+    """Filter policy scope MessageAttributes does not support nested filter policy"""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
 class Condition(Protocol):
     names: Names
     """Of which every value that fulfils it opens one; () if it is a plain value, with a `key`."""

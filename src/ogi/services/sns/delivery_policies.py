@@ -77,18 +77,24 @@ def of(topic_policy: str, subscription_policy: str) -> Policy:
     defaults, overridable = _of_topic(topic_policy)
     own = _parsed(subscription_policy, set(_OF_TOPIC.values())) if overridable else {}
     parts = {**defaults, **own}
-    at = "" if "healthyRetryPolicy" in own else "http.default"
     retries = {**DEFAULT_RETRIES, **_object(parts.get("healthyRetryPolicy"))}
     throttle = _object(parts.get("throttlePolicy")).get("maxReceivesPerSecond")
     if throttle is not None and (not isinstance(throttle, int) or throttle < 1):
-        raise _refusal("maxReceivesPerSecond must be an integer greater than or equal to 1")
+        raise _refusal(
+            f"{_place(own, 'throttlePolicy')}.maxReceivesPerSecond must be greater than or equal"
+            " to 1"
+        )
     kind = _object(parts.get("requestPolicy")).get("headerContentType", DEFAULT_TYPE)
     if not isinstance(kind, str) or kind.partition(";")[0].strip() not in CONTENT_TYPES:
         raise _refusal("headerContentType is not supported")
     if "\r" in kind or "\n" in kind:
         raise _refusal("headerContentType is not supported")
-    place = f"{at}HealthyRetryPolicy" if at else "healthyRetryPolicy"
-    return Policy(_phases(retries, place), kind, throttle)
+    return Policy(_phases(retries, _place(own, "healthyRetryPolicy")), kind, throttle)
+
+
+def _place(own: dict[str, Any], name: str) -> str:
+    """Where a part of the policy that counts stands: in the subscription's own, or the topic's."""
+    return name if name in own else f"http.default{name[0].upper()}{name[1:]}"
 
 
 def shown_of_topic(topic_policy: str) -> dict[str, Any]:
@@ -141,7 +147,8 @@ def _phases(retries: dict[str, Any], place: str) -> Phases:
     """`http.defaultHealthyRetryPolicy.numRetries must be less than or equal to 100`, and that
     `healthyRetryPolicy.minDelayTarget must be greater than or equal to 1`, are AWS's answers in
     github.com/ballerina-platform/module-ballerinax-aws.sns and
-    github.com/awsdocs/amazon-sns-developer-guide/pull/5."""
+    github.com/awsdocs/amazon-sns-developer-guide/pull/5; the others are told by
+    github.com/badmintoncryer/cdk-preflight, rules/sns/pf-sns-delivery-policy."""
     _check_names(retries, set(DEFAULT_RETRIES))
     for name, value in retries.items():
         if name == "backoffFunction":
@@ -153,15 +160,21 @@ def _phases(retries: dict[str, Any], place: str) -> Phases:
         if value > most:
             raise _refusal(f"{place}.{name} must be less than or equal to {most}")
     if retries["backoffFunction"] not in FUNCTIONS:
-        raise _refusal(f"{place}.backoffFunction must be one of " + ", ".join(FUNCTIONS))
+        name = retries["backoffFunction"]
+        raise _refusal(
+            f"{place}.backoffFunction the value [{name}] is not a valid backoff function"
+        )
     if retries["minDelayTarget"] > retries["maxDelayTarget"]:
-        raise _refusal(f"{place}.minDelayTarget must be less than or equal to maxDelayTarget")
+        raise _refusal(f"{place}.maxDelayTarget must be greater than or equal to minDelayTarget")
     immediate, shortest, longest = (
         retries[f"num{name}DelayRetries"] for name in ("No", "Min", "Max")
     )
     left = retries["numRetries"] - immediate - shortest - longest
     if left < 0:
-        raise _refusal("numRetries must be at least the sum of the retries of the phases")
+        raise _refusal(
+            f"{place}.numRetries must be greater than or equal to total of numMinDelayRetries,"
+            " numNoDelayRetries and numMaxDelayRetries"
+        )
     phases = Phases(
         immediate, shortest, left, longest, float(retries["minDelayTarget"]),
         float(retries["maxDelayTarget"]), retries["backoffFunction"],

@@ -15,7 +15,15 @@ from typing import Any
 import msgspec
 
 from ogi.services.sns import lookups
-from ogi.services.sns.conditions import ABSENT, Condition, FilterError, key_of, read, whole_of
+from ogi.services.sns.conditions import (
+    ABSENT,
+    Condition,
+    FilterError,
+    NestedPolicy,
+    key_of,
+    read,
+    whole_of,
+)
 from ogi.services.sns.lookups import Span
 
 KEYS_MAX = 5
@@ -272,9 +280,7 @@ def _expanded(policy: dict[str, Any], path: Path, scope: str) -> Iterator[list[R
             several = [rules for one in value for rules in _expanded(one, path, scope)]
         elif isinstance(value, dict):
             if scope == ATTRIBUTES:
-                raise FilterError(
-                    "Filter policy scope MessageAttributes does not support nested filter policy"
-                )
+                raise NestedPolicy
             if not value:
                 raise FilterError("Empty objects are not allowed")
             several = list(_expanded(value, (*path, name), scope))

@@ -156,7 +156,8 @@ def _custom(configuration: Any) -> dict[str, Detector]:
 def _statement(given: dict[str, Any], custom: dict[str, Detector]) -> Statement:
     _check_names(given, {"DataDirection", "DataIdentifier", "Principal", "Operation"}, {"Sid"})
     if given["DataDirection"] not in ("Inbound", "Outbound"):
-        raise _refusal("DataDirection must be Inbound or Outbound")
+        # AWS's answer in the tests of github.com/ballerina-platform/module-ballerinax-aws.sns.
+        raise _refusal("Statement DataDirection must be either Inbound or Outbound")
     inbound = given["DataDirection"] == "Inbound"
     principals = given["Principal"]
     several = principals if isinstance(principals, list) else [principals]

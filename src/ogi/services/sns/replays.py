@@ -50,15 +50,15 @@ def begin(tx: Transaction, call: Call, topic: Topic, subscription: Subscription)
 def _check(call: Call, topic: Topic, replay: Replay) -> None:
     if topic.archive is None:
         raise InvalidParameterException.of(
-            "ReplayPolicy", "The topic has no active message archive policy"
+            "ReplayPolicy: The topic has no active message archive policy"
         )
     if replay.start_ms < (topic.archive.begins(call.now) - EARLY_S_MAX) * 1000:
         raise InvalidParameterException.of(
-            "ReplayPolicy", "StartingPoint must not be before the topic's BeginningArchiveTime"
+            "ReplayPolicy: StartingPoint must not be before the topic's BeginningArchiveTime"
         )
     if max(replay.start_ms, replay.end_ms) > call.now * 1000:
         raise InvalidParameterException.of(
-            "ReplayPolicy", "StartingPoint and EndingPoint must not be in the future"
+            "ReplayPolicy: StartingPoint and EndingPoint must not be in the future"
         )
 
 

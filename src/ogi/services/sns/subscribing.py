@@ -85,7 +85,8 @@ def subscribe(
         pending = msgspec.structs.replace(made, pending=True, authenticated=False)
         made = confirmations.ask(tx, call, topic, pending)
     if made.replay is not None:
-        made = replays.begin(tx, call, topic, made)
+        with of_attributes():
+            made = replays.begin(tx, call, topic, made)
     subscriptions.save(tx, topic, made)
     return made
 
@@ -115,7 +116,8 @@ def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) ->
             raise InvalidParameterException.of("Email address")
         return
     if protocol == "sms":
-        phones.checked(endpoint, "Endpoint")
+        if not phones.is_number(endpoint):
+            raise InvalidParameterException.of(f"Invalid SMS endpoint: {endpoint}")
         return
     if protocol == "application":
         _check_device(tx, call, endpoint)
@@ -134,7 +136,12 @@ def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) ->
 
 
 def _check_device(tx: Reader, call: Call, endpoint: str) -> None:
-    """A device of the subscriber's own: who else's it is cannot confirm."""
+    """A device of the subscriber's own: who else's it is cannot confirm.
+
+    What is said of none, and of a number that is none: cdk-preflight (see errors).
+    """
+    if not devices.is_arn(endpoint):
+        raise InvalidParameterException.of("Application endpoint arn invalid")
     found, _, _ = devices.parse(endpoint, "Endpoint")
     if found.account != call.principal.account or devices.look(tx, endpoint) is None:
         raise InvalidParameterException.of(

@@ -13,7 +13,7 @@ import msgspec
 from ogi import arn as arns
 from ogi.errors import unsupported
 from ogi.services.sns import archive_policies, delivery_policies, filters
-from ogi.services.sns.conditions import FilterError
+from ogi.services.sns.conditions import FilterError, NestedPolicy
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
@@ -49,7 +49,7 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
         elif name == "ReplayPolicy":
             if not subscription.topic_name.endswith(".fifo"):
                 raise InvalidParameterException.of(
-                    "ReplayPolicy", "Replay is for subscriptions of FIFO topics only"
+                    "ReplayPolicy: Replay is for subscriptions of FIFO topics only"
                 )
             replay = archive_policies.replay(subscription.replay, value)
             subscription = msgspec.structs.replace(subscription, replay=replay)
@@ -61,6 +61,8 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
         # Last, since the scope decides what a policy may say.
         try:
             filters.compile(subscription.filter_policy, subscription.filter_scope)
+        except NestedPolicy as error:
+            raise InvalidParameterException.of(str(error)) from error
         except FilterError as error:
             raise InvalidParameterException.of(f"FilterPolicy: {error}") from error
     return subscription
@@ -106,7 +108,7 @@ def dead_letter_queue(subscription: Subscription) -> arns.Arn | None:
 def _with_raw(subscription: Subscription, value: str) -> Subscription:
     if value.lower() not in ("true", "false"):
         raise InvalidParameterException.of(
-            "RawMessageDelivery", f"Invalid value [{value}]. Must be true or false."
+            f"RawMessageDelivery: Invalid value [{value}]. Must be true or false."
         )
     raw = value.lower() == "true"
     if raw and subscription.protocol not in RAW:
@@ -134,16 +136,23 @@ def _with_redrive(subscription: Subscription, value: str) -> Subscription:
             raise InvalidParameterException.of(
                 f"RedrivePolicy: invalid JSON. Attribute {name} is unknown."
             )
-    queue = arns.parse(str(policy.get("deadLetterTargetArn", "")))
-    if queue is None or queue.service != "sqs":
+    # Missing, no queue, another region: as real deployments were told (cdk-preflight).
+    if "deadLetterTargetArn" not in policy:
+        raise InvalidParameterException.of("RedrivePolicy: Missing deadLetterTargetArn attribute")
+    queue = arns.parse(str(policy["deadLetterTargetArn"]))
+    if queue is None:
         raise InvalidParameterException.of("RedrivePolicy: deadLetterTargetArn is an invalid arn")
-    if (queue.account, queue.region) != (
-        subscription.owner,
-        subscription.topic_arn.split(":")[3],
+    if queue.service != "sqs":
+        raise InvalidParameterException.of("RedrivePolicy: deadLetterTargetArn must be a SQS queue")
+    for whose, here, there in (
+        ("region", subscription.topic_arn.split(":")[3], queue.region),
+        ("account", subscription.owner, queue.account),
     ):
-        raise InvalidParameterException.of(
-            "RedrivePolicy: the dead-letter queue must be in the subscription's account and region"
-        )
+        if here != there:
+            raise InvalidParameterException.of(
+                f"RedrivePolicy: deadLetterTargetArn must be in the same {whose} as the"
+                " subscription"
+            )
     if queue.resource.endswith(".fifo") != subscription.topic_name.endswith(".fifo"):
         raise InvalidParameterException.of(
             "RedrivePolicy: must use a FIFO queue as DLQ for a FIFO topic"

@@ -195,7 +195,10 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
             return change(topic, kms_key_id=value)
         case "SignatureVersion":
             if value not in ("1", "2"):
-                raise InvalidParameterException.of("SignatureVersion")
+                # This sentence and that of TracingConfig: cdk-preflight.
+                raise InvalidParameterException.of(
+                    "SignatureVersion: Invalid value. Must be 1 or 2."
+                )
             return change(topic, signature_version=value)
         case "MaximumMessageSize":
             return change(topic, message_bytes_max=_message_bytes_max(value))
@@ -219,7 +222,7 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
         case "TracingConfig" if value == "Active":
             raise unsupported("X-Ray (the topic attribute TracingConfig with the value Active)")
         case "TracingConfig":
-            raise InvalidParameterException.of("TracingConfig")
+            raise InvalidParameterException.of(f"Invalid tracing config value: {value}")
     told = feedback.changed(topic.feedback, name, value, topic.account)
     if told is None:
         raise InvalidParameterException.unknown(name)
