@@ -6,38 +6,19 @@ changes of the queue's attributes, its deletion, and restarts of the server.
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
 from ogi.services.sqs import errors
-from ogi.storage import Store, open
-from ogi.storage.memory import MemoryStore
-from tests.services.sqs.conftest import Client
-from tests.world import World
+from tests.simulation.machines import Machine, check
 
 DEAD = "arn:aws:sqs:eu-west-1:111122223333:dead"
 RECEIVES_MAX = 3
 REMEMBERED_S = 300
-
-
-async def _opened(engine: str, folder: Path) -> Store:
-    """A store belongs to the loop on which it is opened."""
-    return open(engine, folder)
 
 
 @dataclass
@@ -77,23 +58,14 @@ class Attempt:
         )  # fmt: skip
 
 
-class Queue(RuleBasedStateMachine):
+class Queue(Machine):
     """Actions on one queue, and what must be true of them."""
 
-    engine = "memory"
     fifo = False
     groups: tuple[str, ...] = ("",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = Path(tempfile.mkdtemp())
-        self.store: Store = (
-            MemoryStore(reruns=1)
-            if self.engine == "memory"
-            else self.loop.run_until_complete(_opened(self.engine, self.folder))
-        )
-        self.sqs = Client(World("sqs", store=self.store))
         self.messages: list[Message] = []
         self.deduplicated: dict[str, float] = {}
         self.attempts: dict[str, Attempt] = {}
@@ -107,18 +79,6 @@ class Queue(RuleBasedStateMachine):
         self.dead_url = await self.sqs.queue(f"dead{suffix}", **kind)
         policy = f'{{"deadLetterTargetArn": "{DEAD}{suffix}", "maxReceiveCount": {RECEIVES_MAX}}}'
         self.url = await self.sqs.queue(f"orders{suffix}", RedrivePolicy=policy, **kind)
-
-    def run(self, work: Any) -> Any:
-        return self.loop.run_until_complete(work)
-
-    @property
-    def now(self) -> float:
-        return self.sqs.clock.now()
-
-    def teardown(self) -> None:
-        self.run(self.store.close())
-        self.loop.close()
-        shutil.rmtree(self.folder)
 
     # -- actions ------------------------------------------------------------------------------
 
@@ -384,12 +344,7 @@ class Queue(RuleBasedStateMachine):
     @precondition(lambda self: self.engine != "memory")
     @rule()
     def restart(self) -> None:
-        self.run(self.store.close())
-        now = self.now
-        self.store = self.run(_opened(self.engine, self.folder))
-        self.sqs = Client(World("sqs", store=self.store))
-        self.sqs.world.random.seed(self.sent)
-        self.sqs.clock.advance(now - self.now)
+        self.start_again(self.sent)
 
     # -- what is always true ------------------------------------------------------------------
 
@@ -414,13 +369,4 @@ class Fair(Queue):
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
 @pytest.mark.parametrize("kind", [Queue, Fifo, Fair])
 def test_a_queue_does_what_the_model_says(kind: type[Queue], engine: str) -> None:
-    machine = type(kind.__name__, (kind,), {"engine": engine})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=40 if engine == "memory" else 12,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    check(kind, engine, examples=40, steps=40)

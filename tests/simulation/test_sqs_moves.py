@@ -6,55 +6,27 @@ and a task says how many it moved.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import shutil
-import tempfile
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
 from ogi.services.sqs import errors
-from ogi.storage import Store, open
-from ogi.storage.memory import MemoryStore
-from tests.services.sqs.conftest import Client
-from tests.world import World
+from tests.simulation.machines import Machine, check
 
 PREFIX = "arn:aws:sqs:eu-west-1:111122223333:"
 
 
-async def _opened(engine: str, folder: Path) -> Store:
-    """A store belongs to the loop on which it is opened."""
-    return open(engine, folder)
-
-
-class Moves(RuleBasedStateMachine):
+class Moves(Machine):
     """Two sources, their dead-letter queue, and a queue that is neither."""
 
-    engine = "memory"
     suffix = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.folder = Path(tempfile.mkdtemp())
-        self.store: Store = (
-            MemoryStore(reruns=1)
-            if self.engine == "memory"
-            else self.loop.run_until_complete(_opened(self.engine, self.folder))
-        )
-        self.sqs = Client(World("sqs", store=self.store))
         self.urls: dict[str, str] = {}
         self.there: Counter[str] = Counter()
         """The bodies of all messages that must be somewhere."""
@@ -63,9 +35,6 @@ class Moves(RuleBasedStateMachine):
         self.running = False
         for name in ("dead", "other", "a", "b"):
             self.run(self._create(name))
-
-    def run(self, work: Any) -> Any:
-        return self.loop.run_until_complete(work)
 
     async def _create(self, name: str) -> None:
         attributes = {"FifoQueue": "true"} if self.suffix else {}
@@ -81,9 +50,7 @@ class Moves(RuleBasedStateMachine):
         try:
             self.run(self._end())
         finally:
-            self.run(self.store.close())
-            self.loop.close()
-            shutil.rmtree(self.folder)
+            super().teardown()
 
     async def _end(self) -> None:
         """All that was sent is found, and found once."""
@@ -181,12 +148,7 @@ class Moves(RuleBasedStateMachine):
     @precondition(lambda self: self.engine != "memory")
     @rule()
     def restart(self) -> None:
-        self.run(self.store.close())
-        now = self.sqs.clock.now()
-        self.store = self.run(_opened(self.engine, self.folder))
-        self.sqs = Client(World("sqs", store=self.store))
-        self.sqs.world.random.seed(self.sent)
-        self.sqs.clock.advance(now - self.sqs.clock.now())
+        self.start_again(self.sent)
 
     # -- what is always true ------------------------------------------------------------------
 
@@ -223,13 +185,4 @@ class FifoMoves(Moves):
 @pytest.mark.parametrize("engine", ["memory", "sqlite"])
 @pytest.mark.parametrize("kind", [Moves, FifoMoves])
 def test_no_message_is_lost_or_doubled_on_its_way(kind: type[Moves], engine: str) -> None:
-    machine = type(kind.__name__, (kind,), {"engine": engine})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=20 if engine == "memory" else 8,
-            stateful_step_count=20,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    check(kind, engine, examples=24, steps=20)

@@ -62,7 +62,7 @@ async def test_a_long_poll_wakes_when_a_hidden_or_delayed_message_returns(
 async def test_a_message_wakes_one_of_many_polls(sqs: Client, url: str) -> None:
     polls = [asyncio.create_task(sqs.receive(url, 1, WaitTimeSeconds=20)) for _ in range(200)]
     await _settle()
-    transactions = _count_transactions(sqs)
+    transactions = _count(sqs, "transact")
     await sqs.send(url)
     await _settle()
     assert sum(poll.done() for poll in polls) == 1
@@ -75,15 +75,16 @@ async def test_a_message_wakes_one_of_many_polls(sqs: Client, url: str) -> None:
     assert sum(len(found) for found in await asyncio.gather(*polls)) == 6
 
 
-def _count_transactions(sqs: Client) -> list[int]:
+def _count(sqs: Client, method: str) -> list[int]:
+    """How often the store is asked for something from now on."""
     store: Any = sqs.world.store
-    before, counted = store.transact, [0]
+    before, counted = getattr(store, method), [0]
 
-    async def transact(*args: Any) -> Any:
+    async def asked(*args: Any) -> Any:
         counted[0] += 1
         return await before(*args)
 
-    store.transact = transact
+    setattr(store, method, asked)
     return counted
 
 
@@ -193,7 +194,7 @@ async def test_polls_that_wait_ask_the_store_for_nothing(sqs: Client, url: str) 
     of a server's."""
     polls = [asyncio.create_task(sqs.receive(url, 1, WaitTimeSeconds=20)) for _ in range(1_000)]
     await _settle()
-    transactions, looks = _count_transactions(sqs), _count_reads(sqs)
+    transactions, looks = _count(sqs, "transact"), _count(sqs, "read")
     for _ in range(19):
         sqs.clock.advance(1)
         await _settle()
@@ -202,15 +203,3 @@ async def test_polls_that_wait_ask_the_store_for_nothing(sqs: Client, url: str) 
     sqs.clock.advance(1)
     assert await asyncio.gather(*polls) == [[]] * len(polls)
     assert transactions == [0]
-
-
-def _count_reads(sqs: Client) -> list[int]:
-    store: Any = sqs.world.store
-    before, counted = store.read, [0]
-
-    async def read(*args: Any) -> Any:
-        counted[0] += 1
-        return await before(*args)
-
-    store.read = read
-    return counted
