@@ -33,6 +33,8 @@ COMPILED_MAX = 16_384
 COUNTED_MAX = 256
 """Subscriptions that are counted to find the rarer of two sets of tokens."""
 HEAD_CHARS = 25
+KEPT_CHARS_MAX = 256
+"""Messages may name very long paths: of those nothing is kept in memory."""
 WHOLE_CHARS_MAX = 40
 """Of numbers of which each digit counts."""
 ATTRIBUTES, BODY = "MessageAttributes", "MessageBody"
@@ -158,12 +160,19 @@ def _crowd(bucket: str) -> str:
     return bucket[:HEAD_CHARS] + lookups.crowd(bucket[HEAD_CHARS:])
 
 
-@lru_cache(maxsize=COMPILED_MAX)
 def head_of(scope: str, path: Path) -> str:
     """What the buckets of conditions on `path` begin with that are no plain values."""
+    kept = sum(map(len, path)) <= KEPT_CHARS_MAX
+    return _kept_head(scope, path) if kept else _head(scope, path)
+
+
+def _head(scope: str, path: Path) -> str:
     raw = json.dumps(path).encode("utf-8", "surrogatepass")
     letter = "A" if scope == ATTRIBUTES else "B"
     return letter + hashlib.sha256(raw).hexdigest()[: HEAD_CHARS - 1]
+
+
+_kept_head = lru_cache(maxsize=4_096)(_head)
 
 
 def pattern_of(bucket: str) -> tuple[str, str] | None:
