@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ogi.errors import AwsError
-from ogi.service import Principal
+from ogi.service import Call, Principal
 from tests.services.sns.conftest import Client
 
 EVE = Principal(kind="root", account="999988887777", arn="arn:aws:iam::999988887777:root")
@@ -259,6 +259,39 @@ async def test_who_subscribes_his_own_queue_to_anothers_topic_has_confirmed(sns:
         Endpoint=f"arn:aws:sqs:eu-west-1:{EVE.account}:theirs",
     )  # fmt: skip
     assert made["SubscriptionArn"].startswith(topic)
+
+
+async def test_a_subscription_is_listed_for_its_owner_wherever_its_topic_is(sns: Client) -> None:
+    topics = [await sns.topic("a"), await sns.topic("b")]
+    eve = sns.world.caller(EVE, account=EVE.account)
+
+    async def listed(who: Call) -> list[str]:
+        found: list[str] = []
+        token: dict[str, str] = {}
+        while True:
+            page = await sns.world.call_as(who, "sns", "ListSubscriptions", **token)
+            found += [one["Endpoint"].rpartition(":")[2] for one in page["Subscriptions"]]
+            if "NextToken" not in page:
+                return found
+            token = {"NextToken": page["NextToken"]}
+
+    own = (await sns.world.call_as(eve, "sns", "CreateTopic", Name="own"))["TopicArn"]
+    for n in range(105):
+        await sns.world.call_as(
+            eve, "sns", "Subscribe", TopicArn=[*topics, own][n % 3], Protocol="sqs",
+            Endpoint=f"arn:aws:sqs:eu-west-1:{EVE.account}:q{n}",
+        )  # fmt: skip
+    await sns.subscribed(topics[0], "mine")
+    assert await listed(sns.world.caller()) == ["mine"]
+    hers = await listed(eve)
+    assert len(hers) == 105 and set(hers) == {f"q{n}" for n in range(105)}
+    everybody = await sns.list_subscriptions_by_topic(TopicArn=topics[0])
+    assert len(everybody["Subscriptions"]) == 36
+    await sns.delete_topic(TopicArn=topics[0])
+    await sns.world.deliver()
+    assert len(await listed(eve)) == 70
+    with pytest.raises(AwsError, match="NextToken"):
+        await sns.list_subscriptions(NextToken="AAAA")
 
 
 async def test_tracing_is_refused_by_name_where_it_would_be_active(sns: Client) -> None:

@@ -10,6 +10,7 @@ from ogi.services.sns import (
     confirmations,
     departures,
     endpoints,
+    owners,
     pages,
     quotas,
     replays,
@@ -57,7 +58,11 @@ async def subscribe(call: Call, request: Fields) -> Fields:
 
     if protocol in ("http", "https") and await call.read(is_new):
         await endpoints.reach(call.ports.settings, endpoint)
-    found = await call.transact(body, topics.home_of(call, request))
+    homes = [topics.home_of(call, request)]
+    owner = owners.home_of(call.principal.account or call.account, call.region)
+    if owner not in homes:
+        homes.append(owner)
+    found = await call.transact(body, *homes)
     if found.pending and not request.get("ReturnSubscriptionArn"):
         return {"SubscriptionArn": "pending confirmation"}
     return {"SubscriptionArn": found.arn}
@@ -140,9 +145,14 @@ def set_subscription_attributes(tx: Transaction, call: Call, request: Fields) ->
 
 @SERVICE.operation(reads=True)
 def list_subscriptions(tx: Reader, call: Call, request: Fields) -> Fields:
-    start = pages.start(request.get("NextToken"))
-    rows = subscriptions.TABLE.scan(tx, call.home, limit=pages.PAGE + 1, start=start)
-    return _page(rows)
+    token = request.get("NextToken")
+    found, rest = owners.page(
+        tx, call.account, call.region, pages.place(token) if token else None, pages.PAGE
+    )
+    result = _shown(found)
+    if rest is not None:
+        result["NextToken"] = pages.token(rest)
+    return result
 
 
 @SERVICE.operation(on=topics.on_topic, keys=topics.owner_keys, reads=True)
@@ -156,7 +166,14 @@ def list_subscriptions_by_topic(tx: Reader, call: Call, request: Fields) -> Fiel
 
 
 def _page(rows: list[tuple[bytes, Subscription]]) -> Fields:
-    result: Fields = {
+    result = _shown([s for _, s in rows[: pages.PAGE]])
+    if len(rows) > pages.PAGE:
+        result["NextToken"] = pages.token(rows[pages.PAGE - 1][0])
+    return result
+
+
+def _shown(found: list[Subscription]) -> Fields:
+    return {
         "Subscriptions": [
             {
                 "SubscriptionArn": "PendingConfirmation" if s.pending else s.arn,
@@ -165,9 +182,6 @@ def _page(rows: list[tuple[bytes, Subscription]]) -> Fields:
                 "Endpoint": s.shown,
                 "TopicArn": s.topic_arn,
             }
-            for _, s in rows[: pages.PAGE]
+            for s in found
         ]
     }
-    if len(rows) > pages.PAGE:
-        result["NextToken"] = pages.token(rows[pages.PAGE - 1][0])
-    return result

@@ -17,9 +17,12 @@ def token(rest: bytes) -> str:
 
 def start(next_token: str | None) -> bytes | None:
     """Where a scan goes on behind the entry that the token names."""
-    if not next_token:
-        return None
+    return place(next_token) + b"\x00" if next_token else None
+
+
+def place(next_token: str) -> bytes:
+    """The entry that a token names."""
     try:
-        return base64.b64decode(next_token, altchars=b"-_", validate=True) + b"\x00"
+        return base64.b64decode(next_token, altchars=b"-_", validate=True)
     except binascii.Error:
         raise InvalidParameterException.of("NextToken") from None

@@ -13,6 +13,7 @@ from ogi.services.sns import (
     confirmations,
     devices,
     endpoints,
+    owners,
     phones,
     quotas,
     replays,
@@ -88,6 +89,7 @@ def subscribe(
         with of_attributes():
             made = replays.begin(tx, call, topic, made)
     subscriptions.save(tx, topic, made)
+    owners.remember(tx, made)
     return made
 
 

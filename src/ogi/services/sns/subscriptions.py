@@ -75,6 +75,13 @@ class Pointer(msgspec.Struct, frozen=True):
     id: str
 
 
+class Abroad(msgspec.Struct, frozen=True):
+    """From the owner of a subscription to another account's topic to it."""
+
+    topic: str
+    id: str
+
+
 class Shape(msgspec.Struct, frozen=True):
     """The kinds of conditions on one path of messages, and how many buckets there are of each."""
 
@@ -85,6 +92,8 @@ TABLE = Table("sns.subscription", Subscription)
 ENDPOINTS = Table("sns.endpoint", Pointer)
 ROUTES = Table("sns.route", Subscription)
 """The same rows again in their buckets, where a fan-out finds them with one look."""
+ABROAD = Table("sns.abroad", Abroad)
+"""By owner; see owners."""
 SHAPES = Table("sns.shape", Shape)
 """Of each path of messages that a condition other than a plain value is about."""
 DEPARTED = Table("sns.departed", Subscription)
@@ -132,6 +141,8 @@ def save(
     TABLE.put(tx, made, home, name, made.id)
     if before is None:
         ENDPOINTS.put(tx, Pointer(made.id), home, name, made.protocol, made.endpoint)
+        if made.owner != topic.account:
+            ABROAD.put(tx, Abroad(name, made.id), home, made.owner, name, made.id)
     else:
         for bucket in _buckets(before):
             ROUTES.delete(tx, home, name, bucket, before.id)
@@ -177,6 +188,7 @@ def forget(tx: Transaction, gone: Subscription) -> None:
         ENDPOINTS.delete(tx, home, name, gone.protocol, gone.endpoint)
     for bucket in _buckets(gone):
         ROUTES.delete(tx, home, name, bucket, gone.id)
+    ABROAD.delete(tx, home, gone.owner, name, gone.id)
     _reshape(tx, home, name, (), _buckets(gone))
 
 
