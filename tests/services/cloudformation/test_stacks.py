@@ -445,8 +445,25 @@ Resources:
 
 
 async def test_an_export_is_unique_and_stays_while_it_is_imported(world: World) -> None:
+    early = await ask(world, "CreateStack", StackName="i", TemplateBody=IMPORTING)
+    assert await events(world, early["StackId"]) == [
+        ("i", "CREATE_IN_PROGRESS", "User Initiated"),
+        ("i", "ROLLBACK_IN_PROGRESS", "No export named shared found. Rollback requested by user."),
+        ("i", "ROLLBACK_COMPLETE", ""),
+    ]
+    assert (await ask(world, "GetTemplate", StackName="i"))["TemplateBody"] == IMPORTING
+    await ask(world, "DeleteStack", StackName="i")
+    numeric = IMPORTING.replace("Tags: [{Key: of, Value: !ImportValue shared}]",
+                                "VisibilityTimeout: !ImportValue shared")  # fmt: skip
+    await ask(world, "CreateStack", StackName="i", TemplateBody=numeric, DisableRollback=True)
+    kept = await stack(world, "i")
+    assert (kept["StackStatus"], kept["StackStatusReason"]) == (
+        "CREATE_FAILED", "No export named shared found. ",
+    )  # fmt: skip
+    await ask(world, "DeleteStack", StackName="i")
     with pytest.raises(AwsError, match="No export named shared found"):
-        await ask(world, "CreateStack", StackName="i", TemplateBody=IMPORTING)
+        await ask(world, "CreateChangeSet", StackName="i", ChangeSetName="c",
+                  ChangeSetType="CREATE", TemplateBody=IMPORTING)  # fmt: skip
     await ask(world, "CreateStack", StackName="e", TemplateBody=EXPORTING)
     await ask(world, "CreateStack", StackName="i", TemplateBody=IMPORTING)
     assert (await ask(world, "ListImports", ExportName="shared"))["Imports"] == ["i"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from ogi.service import Call, Fields
@@ -24,6 +26,7 @@ from ogi.services.cloudformation.events import stack_is
 from ogi.services.cloudformation.records import NAMES, Name, Stack, plan_of, put_stack
 from ogi.services.cloudformation.service import SERVICE
 from ogi.services.cloudformation.stacks import arn_of
+from ogi.services.cloudformation.values import Later
 from ogi.storage import Transaction
 
 UPDATABLE = frozenset(
@@ -59,11 +62,23 @@ def _create(tx: Transaction, call: Call, request: Fields, draft: Draft) -> Stack
             return present
         raise AlreadyExistsException(f"Stack [{name}] already exists")
     stack = new_stack(call, name, request)
-    plan = drafts.plan(tx, call, draft, request, None, name, stack.arn)
+    missing: list[str] = []
+
+    def imported(export: str) -> Any:
+        value = exports.value_of(tx, call.home, export)
+        if value is None:
+            missing.append(export)
+            return Later({"Fn::ImportValue": export})
+        return value
+
+    plan = drafts.plan(tx, call, draft, request, None, name, stack.arn, imported)
     if stack.role_arn:
         sessions.check(tx, call, stack.role_arn, stack.arn)
     NAMES.put(tx, Name(stack.uuid), call.home, name)
-    return engine.begin_create(tx, call, stack, plan, token)
+    # The stack is made and rolled back: AWS's events in
+    # github.com/widdix/aws-s3-virusscan/issues/39
+    fault = f"No export named {missing[0]} found" if missing else ""
+    return engine.begin_create(tx, call, stack, plan, token, fault)
 
 
 def new_stack(call: Call, name: str, request: Fields) -> Stack:

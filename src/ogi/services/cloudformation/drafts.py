@@ -6,7 +6,7 @@ on neighbours is resolved inside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -154,8 +154,12 @@ def plan(
     stack: Stack | None,
     name: str,
     arn: str,
+    imported: Callable[[str], Any] | None = None,
 ) -> Plan:
-    """What the draft means for this stack; all is refused here that can be known beforehand."""
+    """What the draft means for this stack; all is refused here that can be known beforehand.
+
+    imported: what an export's name stands for, if missing ones are not to be refused.
+    """
     previous = plan_of(tx, call, stack.uuid) if stack is not None else None
     topics = _kept(request, "NotificationARNs", previous, "notification_arns")
     before: Mapping[str, str] | None = previous.goal.parameters if previous is not None else None
@@ -164,7 +168,7 @@ def plan(
         request.get("Parameters", []),
         before,
         pseudo(call, name, arn, list(topics)),
-        lambda export: exports.value_of(tx, call.home, export),
+        imported or (lambda export: exports.value_of(tx, call.home, export)),
     )
     for logical, definition in goal.resources.items():
         _check_neighbours(call, logical, definition.type, definition.properties)

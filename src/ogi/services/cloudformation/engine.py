@@ -50,7 +50,10 @@ KEPT_S = 90 * 86_400
 # -- beginnings -----------------------------------------------------------------------------------
 
 
-def begin_create(tx: Transaction, call: Call, stack: Stack, plan: Plan, token: str) -> Stack:
+def begin_create(
+    tx: Transaction, call: Call, stack: Stack, plan: Plan, token: str, fault: str = ""
+) -> Stack:
+    """fault: why nothing of it can be made; it fails with that reason at once."""
     PLANS.put(tx, plan, call, stack.uuid, CURRENT)
     stack = _operate(stack, call, "create", "create", token)
     stack = stack_is(tx, call, stack, "CREATE_IN_PROGRESS", USER)
@@ -61,6 +64,9 @@ def begin_create(tx: Transaction, call: Call, stack: Stack, plan: Plan, token: s
             due=call.now + 60 * stack.timeout_minutes,
         )  # fmt: skip
     _plan_changes(tx, call, stack, plan)
+    if fault and stack.operation is not None:
+        operation = msgspec.structs.replace(stack.operation, stopping=fault)
+        stack = put_stack(tx, call, msgspec.structs.replace(stack, operation=operation))
     return advance(tx, call, stack)
 
 
