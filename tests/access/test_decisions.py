@@ -331,6 +331,23 @@ def test_what_a_service_was_allowed_once_holds_for_that_alone(court: Court) -> N
         assert court.allows(SNS, context={**source, "aws:SecureTransport": secure}) is allowed
 
 
+def test_a_bound_principal_is_who_it_was_bound_to(court: Court) -> None:
+    bob, role = court.user(), court.role()
+    session = court.session(role)
+    for who, arn, id in ((bob, bob.arn, bob.id), (session, role.arn, role.id)):
+        court.policies[QUEUE] = on({"AWS": f"{arn} {id}"})
+        assert court.allows(who)
+        court.policies[QUEUE] = on({"AWS": f"{arn} {id}2"})
+        assert not court.allows(who)
+    every = [ROOT_ARN, f"{role.arn} {role.id}", session.arn]
+    negated = {"NotPrincipal": {"AWS": every}, "Effect": "Deny", "Action": "*", "Resource": "*"}
+    court.policies[QUEUE] = document(statement("*", Principal="*"), negated)
+    assert court.allows(session)
+    negated["NotPrincipal"]["AWS"][1] += "2"
+    court.policies[QUEUE] = document(statement("*", Principal="*"), negated)
+    assert not court.allows(session)
+
+
 def test_what_a_service_asks_did_not_come_by_plain_http(court: Court) -> None:
     """`enforceSSL` of the CDK: a policy against plain HTTP must not shut services out.
 

@@ -107,3 +107,67 @@ def test_a_policy_names_who_exists(
     }  # fmt: skip
     assert _role(server, name) == role
     put(role)
+
+
+def test_a_role_that_is_made_anew_under_an_old_name_has_no_part_in_old_policies(
+    server: Server, name: str
+) -> None:
+    """docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html: a policy
+    is about the role's unique id, which it shows once the role is gone."""
+    iam, sqs, sns, s3 = (server.client(each) for each in ("iam", "sqs", "sns", "s3"))
+    puts = [make(server, name) for make in (_bucket, _queue, _topic)]
+    trust = _document(f"arn:aws:iam::{ACCOUNT}:root", "sts:AssumeRole", "*")
+    statement = json.loads(trust)["Statement"][0]
+    del statement["Resource"]
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+    def policies() -> list[str]:
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"
+        return [
+            s3.get_bucket_policy(Bucket=name)["Policy"],
+            sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"][
+                "Policy"
+            ],
+            sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"],
+        ]
+
+    def may() -> list[bool]:
+        made = server.client("sts").assume_role(RoleArn=role, RoleSessionName="story")
+        keys = {
+            "aws_access_key_id": made["Credentials"]["AccessKeyId"],
+            "aws_secret_access_key": made["Credentials"]["SecretAccessKey"],
+            "aws_session_token": made["Credentials"]["SessionToken"],
+        }
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{name}"
+        asks: list[Callable[[], Any]] = [
+            lambda: server.client("s3", **keys).get_object(Bucket=name, Key="k"),
+            lambda: server.client("sqs", **keys).send_message(QueueUrl=url, MessageBody="m"),
+            lambda: server.client("sns", **keys).publish(TopicArn=topic, Message="m"),
+        ]
+        return [_allowed(ask) for ask in asks]
+
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+    role, id = made["Arn"], made["RoleId"]
+    for put in puts:
+        put(role)
+    assert may() == [True] * 3
+    assert all(f'"{role}"' in text and id not in text for text in policies())
+    iam.delete_role(RoleName=name)
+    assert all(f'"{id}"' in text and role not in text for text in policies())
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)
+    assert may() == [False] * 3
+    for put in puts:
+        put(role)
+    assert may() == [True] * 3
+
+
+def _allowed(ask: Callable[[], Any]) -> bool:
+    try:
+        ask()
+    except ClientError as error:
+        assert "Denied" in error.response["Error"]["Code"] or "Authorization" in str(error)
+        return False
+    return True

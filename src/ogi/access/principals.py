@@ -29,7 +29,10 @@ class Named(IntEnum):
 
 
 class Principals:
-    """Compiled Principal or NotPrincipal. A malformed one raises ValueError."""
+    """Compiled Principal or NotPrincipal. A malformed one raises ValueError.
+
+    `arns`: ARNs of users, roles and sessions; unique ids of those that are bound to one.
+    """
 
     __slots__ = ("accounts", "anyone", "arns", "entries", "federated", "negated", "services")
 
@@ -37,9 +40,12 @@ class Principals:
         self.negated = negated
         self.entries = _entries(element)
         self.anyone = ("AWS", "*") in self.entries
-        aws = [value for kind, value in self.entries if kind == "AWS"]
-        self.accounts = frozenset(a for a in map(account_of, aws) if a is not None)
-        self.arns = frozenset(value for value in aws if account_of(value) is None)
+        # A principal is kept as `ARN ID` once it is bound to who had the ARN (ogi.access.trusts).
+        parts = [(kind, *value.partition(" ")[::2]) for kind, value in self.entries]
+        self.entries = tuple((kind, value) for kind, value, _ in parts)
+        aws = [(value, id) for kind, value, id in parts if kind == "AWS"]
+        self.accounts = frozenset(a for a in (account_of(v) for v, _ in aws) if a is not None)
+        self.arns = frozenset(id or value for value, id in aws if account_of(value) is None)
         self.services = frozenset(v for k, v in self.entries if k == "Service")
         self.federated = frozenset(v for k, v in self.entries if k == "Federated")
 
@@ -89,7 +95,8 @@ class Principals:
             return False
         if principal.kind == "root":
             return True
-        if principal.role_arn and principal.role_arn not in self.arns:
+        role_id = principal.id.partition(":")[0]
+        if principal.role_arn and self.arns.isdisjoint((principal.role_arn, role_id)):
             return False
         return principal.arn in self.arns or principal.id in self.arns
 

@@ -1,4 +1,4 @@
-"""Trust policies: bound, when they are written, to the users and roles that exist by then.
+"""Trust and other resource policies: bound, when written, to the users and roles that exist then.
 
 "If your Principal element in a role trust policy contains an ARN that points to a specific IAM
 role, then that ARN transforms to the role unique principal ID when you save the policy."
@@ -20,6 +20,7 @@ from ogi.access.principals import account_of
 from ogi.storage import Reader
 
 _UNIQUE_ID = re.compile(r"A(IDA|ROA)[0-9A-Z]{12,}")
+_BOUND = re.compile(r" A(IDA|ROA)[0-9A-Z]{12,}\"")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|aws\.internal)")
 
 
@@ -61,6 +62,45 @@ def names_nobody(tx: Reader, text: str) -> bool:
         if statement.principals is not None
         for kind, entry in statement.principals.entries
     )
+
+
+def fastened(tx: Reader, text: str) -> str:
+    """A resource policy whose principals are bound to the users and roles who have those ARNs now:
+    `ARN ID`. '' stays."""
+    return _rewritten(text, lambda entry: fastened_entry(tx, entry)) if text else text
+
+
+def fastened_entry(tx: Reader, entry: str) -> str:
+    """One principal of a resource policy, bound; who is nobody in particular stays."""
+    id = None if _is_unbound(entry) else _id_of(tx, entry)
+    return entry if id is None else f"{entry} {id}"
+
+
+def unfastened(tx: Reader, text: str) -> str:
+    """As the policy is shown: with the ids of those who are gone, as AWS shows them."""
+
+    return _rewritten(text, lambda entry: unfastened_entry(tx, entry)) if text else text
+
+
+def unfastened_entry(tx: Reader, entry: str) -> str:
+    arn, _, id = entry.partition(" ")
+    return arn if not id or _id_of(tx, arn) == id else id
+
+
+def as_given(text: str) -> str:
+    """A resource policy as it was written; the same text if it is not bound."""
+    return _rewritten(text, lambda entry: entry.partition(" ")[0]) if _BOUND.search(text) else text
+
+
+def _rewritten(text: str, change: Callable[[str], str]) -> str:
+    """`_mapped`, with the document's form as it is where that is possible."""
+    entries, changed = _entries(text), text
+    for entry in set(entries):
+        literal = json.dumps(entry)
+        if text.count(literal) != entries.count(entry):
+            return _mapped(text, change)  # It stands elsewhere, too: in a condition.
+        changed = changed.replace(literal, json.dumps(change(entry)))
+    return changed
 
 
 def _is_awss(entry: str) -> bool:

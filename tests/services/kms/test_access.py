@@ -304,6 +304,46 @@ async def test_a_grant_is_retired_by_whom_it_names_by_token_or_id(world: World) 
     assert (await world.call("kms", "ListGrants", KeyId=key))["Grants"] == []
 
 
+async def test_a_grant_that_names_nobody_to_retire_it_is_retired_by_nobody_else(
+    world: World,
+) -> None:
+    key = await new_key(world)
+    made = await grant(world, key, Operations=["Decrypt"])
+    asked = {"KeyId": key, "GrantId": made["GrantId"]}
+    for who in (ANN, BOB):
+        assert not await may(world, world.caller(who), "RetireGrant", **asked)
+    assert await may(world, world.caller(), "RetireGrant", **asked)
+
+
+async def test_who_is_made_anew_under_a_name_has_no_grant_and_no_part_in_a_policy(
+    world: World,
+) -> None:
+    by_policy = await new_key(world, {
+        "Effect": "Allow", "Principal": {"AWS": ANN.arn}, "Action": "kms:*", "Resource": "*",
+    })  # fmt: skip
+    by_grant = await new_key(world)
+    await grant(world, by_grant, Operations=["GenerateDataKey"], RetiringPrincipal=ANN.arn)
+    for key in (by_policy, by_grant):
+        assert await may(world, world.caller(ANN), KeyId=key)
+
+    def anew(tx: Transaction) -> None:
+        gone = identities.find(tx, identities.USERS, ACCOUNT, "ann")
+        assert gone is not None
+        identities.delete(tx, identities.USERS, gone)
+        identities.put(tx, identities.USERS, replace(gone, id="AIDANOTHERANNANNANN"))
+
+    await world.store.transact(anew, CONTROL)
+    other = replace(ANN, id="AIDANOTHERANNANNANN")
+    for key in (by_policy, by_grant):
+        assert not await may(world, world.caller(other), KeyId=key)
+    (shown,) = (await world.call("kms", "ListGrants", KeyId=by_grant))["Grants"]
+    assert shown["GranteePrincipal"] == shown["RetiringPrincipal"] == ANN.id
+    policy = json.loads((await world.call("kms", "GetKeyPolicy", KeyId=by_policy))["Policy"])
+    assert policy["Statement"][1]["Principal"] == {"AWS": ANN.id}
+    asked = {"KeyId": by_grant, "GrantId": shown["GrantId"]}
+    assert not await may(world, world.caller(other), "RetireGrant", **asked)
+
+
 async def test_a_grant_token_that_is_none_is_refused_wherever_it_is_given(world: World) -> None:
     key = await new_key(world)
     made = await grant(world, key, Operations=["Encrypt", "DescribeKey"])

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ogi.access import trusts
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.kms import conditions, grants, keys, pages, targets
@@ -112,11 +113,11 @@ def list_grants(tx: Reader, call: Call, request: Fields) -> Fields:
         for grant in grants.of_key(tx, key)
         if grant.id > after
         and grant.id == request.get("GrantId", grant.id)
-        and grantee in ("", grant.grantee)
+        and grantee in ("", trusts.unfastened_entry(tx, grant.grantee))
     ]
     return pages.answer(
         "Grants", found[: limit + 1], limit, lambda grant: grant.id,
-        lambda grant: _shown(grant, key.arn),
+        lambda grant: _shown(tx, grant, key.arn),
     )  # fmt: skip
 
 
@@ -129,10 +130,10 @@ def list_retirable_grants(tx: Reader, call: Call, request: Fields) -> Fields:
     # A marker is KEY GRANT: grants lie by key, then by grant.
     start = b"\x00\x00".join(part.encode() for part in after.split(" ")) + b"\x00\x01"
     rows = GRANTS.scan(tx, call.home, limit=SCANNED_MAX, start=start if after else None)
-    found = [row for _, row in rows if row.retiring == retiring]
+    found = [row for _, row in rows if trusts.unfastened_entry(tx, row.retiring) == retiring]
     result = pages.answer(
         "Grants", found[: limit + 1], limit, _marker,
-        lambda grant: _shown(grant, call.arn("kms", f"key/{grant.key_id}")),
+        lambda grant: _shown(tx, grant, call.arn("kms", f"key/{grant.key_id}")),
     )  # fmt: skip
     if not result["Truncated"] and len(rows) == SCANNED_MAX:
         result |= {"Truncated": True, "NextMarker": pages.marker(_marker(rows[-1][1]))}
@@ -175,13 +176,12 @@ def retire_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
     key = keys.find(tx, call, key_id, aliases=False)
     grant = grants.find(tx, key, grant_id)
     principal = call.principal
-    mine = {principal.arn, principal.role_arn}
     # "The AWS account (root user) in which the grant was created" may, too: grants in KMS's guide.
     issuing = principal.kind == "root" and principal.account == grant.issuer
     named = (
         issuing
-        or grant.retiring in mine
-        or ("RetireGrant" in grant.operations and grant.grantee in mine)
+        or grants.is_of(grant.retiring, principal)
+        or ("RetireGrant" in grant.operations and grants.is_of(grant.grantee, principal))
     )
     if not named:
         call.ports.authorise(
@@ -193,19 +193,20 @@ def retire_grant(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {}
 
 
-def _shown(grant: Grant, key_arn: str) -> Fields:
+def _shown(tx: Reader, grant: Grant, key_arn: str) -> Fields:
+    grantee = trusts.unfastened_entry(tx, grant.grantee)
     found: Fields = {
         "KeyId": key_arn,
         "GrantId": grant.id,
         "Name": grant.name,
         "CreationDate": grant.created,
-        "GranteeServicePrincipal" if grant.service else "GranteePrincipal": grant.grantee,
+        "GranteeServicePrincipal" if grant.service else "GranteePrincipal": grantee,
         "IssuingAccount": f"arn:aws:iam::{grant.issuer}:root",
         "Operations": list(grant.operations),
     }
     if grant.retiring:
         member = "RetiringServicePrincipal" if grant.retiring_service else "RetiringPrincipal"
-        found[member] = grant.retiring
+        found[member] = trusts.unfastened_entry(tx, grant.retiring)
     constraints: Fields = {}
     if grant.subset:
         constraints["EncryptionContextSubset"] = dict(grant.subset)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ogi import deliveries, recording
+from ogi.access import trusts
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.kms import (
@@ -217,7 +218,7 @@ def get_key_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     key = keys.find_own(tx, call, request["KeyId"])
     if request.get("PolicyName", "default") != "default":
         raise NotFoundException(f"No such policy exists for {key.arn}")
-    return {"Policy": key.policy, "PolicyName": "default"}
+    return {"Policy": trusts.unfastened(tx, key.policy), "PolicyName": "default"}
 
 
 @SERVICE.operation(on=targets.own_arn, keys=targets.own_facts)

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 
 from ogi import arn as arns
 from ogi.access import trusts
-from ogi.service import Call
+from ogi.service import Call, Principal
 from ogi.services.kms import conditions, keys, specs
 from ogi.services.kms.effects import in_effect
 from ogi.services.kms.errors import (
@@ -101,14 +101,23 @@ def check(tx: Reader, key: Key, grant: Grant) -> None:
             )
 
 
+def is_of(entry: str, principal: Principal) -> bool:
+    """Whether the grantee or retiring principal of a grant is who asks; '' is nobody."""
+    role_id = principal.id.partition(":")[0]
+    return bool(entry) and entry in {
+        principal.arn, f"{principal.arn} {principal.id}",
+        principal.role_arn, f"{principal.role_arn} {role_id}",
+    }  # fmt: skip
+
+
 def require_parent(tx: Reader, call: Call, key: Key, grant: Grant) -> None:
     """Who may create grants by a grant passes on no more than that grant allows.
 
     docs.aws.amazon.com/kms/latest/developerguide/grant-authorization.html
     """
-    mine = {call.principal.arn, call.principal.role_arn}
     for parent in of_key(tx, key):
-        if parent.grantee in mine and "CreateGrant" in parent.operations and _within(grant, parent):
+        mine = is_of(parent.grantee, call.principal)
+        if mine and "CreateGrant" in parent.operations and _within(grant, parent):
             return
     raise AccessDeniedException(
         f"User: {call.principal.arn} is not authorized to perform: kms:CreateGrant on resource:"
@@ -132,6 +141,11 @@ def _within(grant: Grant, parent: Grant) -> bool:
 def create(tx: Transaction, call: Call, key: Key, grant: Grant) -> Grant:
     """Keep a grant; one of the same name that says the same is the same grant."""
     check(tx, key, grant)
+    grant = msgspec.structs.replace(
+        grant,
+        grantee=trusts.fastened_entry(tx, grant.grantee),
+        retiring=trusts.fastened_entry(tx, grant.retiring),
+    )
     present = of_key(tx, key)
     if grant.name:
         for other in present:

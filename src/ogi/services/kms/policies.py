@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from ogi.access import trusts
 from ogi.access.policy import PolicySyntax, compile
 from ogi.errors import AwsError
@@ -41,6 +43,7 @@ def default(account: str) -> str:
 def attach(tx: Transaction, call: Call, key: Key, policy: str, *, bypass: bool) -> None:
     """Keep `key` under `policy`; unless bypassed, the caller must be able to change it again."""
     check(tx, policy)
+    key = msgspec.structs.replace(key, policy=trusts.fastened(tx, policy))
     keys.put(tx, key)
     if bypass:
         return

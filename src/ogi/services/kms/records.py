@@ -72,11 +72,13 @@ class Grant(msgspec.Struct, frozen=True):
     key_id: str
     created: float
     grantee: str
+    """An ARN and, of a user or role, its unique id: who is made anew under a name has no grant."""
     issuer: str
     """The account under which it was issued."""
     operations: tuple[str, ...]
     name: str = ""
     retiring: str = ""
+    """As `grantee`."""
     subset: dict[str, str] | None = None
     """Pairs that the encryption context must have, among others."""
     equal: dict[str, str] | None = None

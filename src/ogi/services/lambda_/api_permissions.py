@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import msgspec
 
 from ogi import arn as arns
+from ogi.access import trusts
 from ogi.service import Call, Fields
 from ogi.services.lambda_ import functions, mappings, permissions, tagging
 from ogi.services.lambda_.errors import InvalidParameterValueException, ResourceNotFoundException
@@ -19,7 +21,8 @@ from ogi.storage import Home, Reader, Transaction, control
 @SERVICE.operation(on=on_qualified, home=home_of)
 def add_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
     statement = permissions.add(tx, call, target_of(call, request), request)
-    return {"Statement": msgspec.json.encode(statement).decode()}
+    shown = json.loads(trusts.unfastened(tx, json.dumps({"Statement": [statement]})))
+    return {"Statement": msgspec.json.encode(shown["Statement"][0]).decode()}
 
 
 @SERVICE.operation(on=on_qualified, home=home_of)
@@ -35,6 +38,7 @@ def get_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     policy = permissions.document(function, wanted.qualifier)
     if policy is None:
         raise ResourceNotFoundException
+    policy = trusts.unfastened(tx, policy)
     return {"Policy": policy, "RevisionId": function.policy_revisions[wanted.qualifier]}
 
 

@@ -117,7 +117,7 @@ def _statement(tx: Reader, request: Fields, target: Target) -> dict[str, Any]:
     elif re.fullmatch(r"\d{12}", asked):
         principal = {"AWS": f"arn:aws:iam::{asked}:root"}
     elif arns.parse(asked) is not None and trusts.exists(tx, asked):
-        principal = {"AWS": asked}
+        principal = {"AWS": trusts.fastened_entry(tx, asked)}
     else:
         raise InvalidParameterValueException(
             "The provided principal was invalid. Please check the principal and try again."

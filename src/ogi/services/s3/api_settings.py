@@ -32,7 +32,8 @@ def put_bucket_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
             f'resource: "{bucket.arn}" because public policies are prevented by the '
             "BlockPublicPolicy setting in S3 Block Public Access."
         )
-    buckets.change(tx, bucket, policy=request["Policy"], public=public)
+    kept = trusts.fastened(tx, request["Policy"])
+    buckets.change(tx, bucket, policy=kept, public=public)
     return {}
 
 
@@ -41,7 +42,7 @@ def get_bucket_policy(tx: Reader, call: Call, request: Fields) -> Fields:
     bucket = buckets.find(tx, call, request)
     if bucket.policy is None:
         raise errors.NoSuchBucketPolicy(BucketName=bucket.name)
-    return {"Policy": bucket.policy}
+    return {"Policy": trusts.unfastened(tx, bucket.policy)}
 
 
 @SERVICE.operation(on=bucket_arn, home=in_control)

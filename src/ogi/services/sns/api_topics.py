@@ -60,8 +60,8 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     for attribute, value in attributes.items():
         _check_pass(tx, call, attribute, value, made.arn)
         with of_attributes():
-            made = topics.with_attribute(made, attribute, value)
-    topics.check_principals(tx, attributes.get("Policy", ""))
+            attributes = {**attributes, attribute: topics.fastened(tx, attribute, value)}
+            made = topics.with_attribute(made, attribute, attributes[attribute])
     made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
     if made.tags:
         # "To be able to tag a topic on creation, you must have the sns:CreateTopic and
@@ -150,9 +150,7 @@ def set_topic_attributes(tx: Transaction, call: Call, request: Fields) -> Fields
     topic = topics.find(tx, call, request["TopicArn"])
     name, value = request["AttributeName"], request.get("AttributeValue", "")
     _check_pass(tx, call, name, value, topic.arn)
-    changed = topics.with_attribute(topic, name, value)
-    if name == "Policy":
-        topics.check_principals(tx, value)
+    changed = topics.with_attribute(topic, name, topics.fastened(tx, name, value))
     if name == "MaximumMessageSize" and changed.message_bytes_max > topics.MESSAGE_BYTES_DEFAULT:
         _check_large(tx, topic)
     if name == "ArchivePolicy":

@@ -236,7 +236,7 @@ def _message_bytes_max(value: str) -> int:
 
 
 def _checked_policy(value: str) -> str:
-    if len(value.encode()) > POLICY_BYTES_MAX:
+    if len(trusts.as_given(value).encode()) > POLICY_BYTES_MAX:
         raise InvalidParameterException.of("Policy", "Policy exceeds the maximum size")
     try:
         policies.compile(value)
@@ -247,11 +247,15 @@ def _checked_policy(value: str) -> str:
     return value
 
 
-def check_principals(tx: Reader, text: str) -> None:
-    """Refuse a policy, '' or known to be one, that names a user or role who does not exist."""
-    if text and trusts.names_nobody(tx, text):
+def fastened(tx: Reader, name: str, value: str) -> str:
+    """The value of an attribute, a policy bound to the users and roles that it names."""
+    if name != "Policy" or not value:
+        return value
+    _checked_policy(value)
+    if trusts.names_nobody(tx, value):
         # github.com/hashicorp/terraform-provider-aws/issues/26041
         raise InvalidParameterException.of("Policy Error: PrincipalNotFound")
+    return trusts.fastened(tx, value)
 
 
 def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
@@ -260,7 +264,7 @@ def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
     found = {
         "TopicArn": topic.arn,
         "Owner": topic.account,
-        "Policy": topic.policy or default_policy(topic),
+        "Policy": trusts.unfastened(tx, topic.policy) or default_policy(topic),
         "DisplayName": topic.display_name,
         "SubscriptionsConfirmed": str(numbers.confirmed),
         "SubscriptionsPending": str(numbers.pending),

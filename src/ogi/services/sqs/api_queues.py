@@ -9,6 +9,7 @@ import binascii
 
 import msgspec
 
+from ogi.access import trusts
 from ogi.service import Call, Fields
 from ogi.services.sqs import (
     attributes,
@@ -52,7 +53,7 @@ def _on_all(tx: Reader, call: Call, request: Fields) -> str:
 def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     name: str = request["QueueName"]
     check_owner(call, call.account)
-    wanted: dict[str, str] = request.get("Attributes") or {}
+    wanted = policies.fastened(tx, request.get("Attributes") or {})
     tags: dict[str, str] = request.get("tags") or {}
     found = queues.TABLE.get(tx, call.home, name)
     if found is not None:
@@ -69,7 +70,6 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
         call.ports.authorise(tx, call, SERVICE, ("sqs:TagQueue",), (arn,), keys)
         tagging.check(tags)
     made = attributes.change(Attributes(), wanted, creating=True)
-    policies.check_principals(tx, wanted.get("Policy", ""))
     queues.check_name(name, fifo=made.fifo)
     now_ms = messages.milliseconds(call)
     deleted = queues.DELETED.get(tx, call.home, name)
@@ -163,6 +163,8 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
         "LastModifiedTimestamp": str(queue.modified_s),
         **attributes.texts(queue.attributes),
     }
+    if "Policy" in found:
+        found["Policy"] = trusts.unfastened(tx, found["Policy"])
     if "All" in names or attributes.COUNTS.intersection(names):
         ready, flight, delayed = Ledger(tx, queue).counts(tx, messages.milliseconds(call))
         found["ApproximateNumberOfMessages"] = str(ready)
@@ -176,9 +178,8 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _own(tx, call, request)
-    texts: dict[str, str] = request["Attributes"]
+    texts = policies.fastened(tx, request["Attributes"])
     changed = attributes.change(queue.attributes, texts, creating=False)
-    policies.check_principals(tx, texts.get("Policy", ""))
     redrive.check(tx, queue, changed, texts)
     redrive.link(tx, queue, changed)
     queues.save(tx, msgspec.structs.replace(queue, attributes=changed, modified_s=int(call.now)))

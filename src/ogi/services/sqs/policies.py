@@ -26,7 +26,7 @@ CONDITIONS_MAX = 10
 
 def check(text: str) -> None:
     """Refuse what is no policy of a queue, and what is larger than one may be."""
-    if len(text.encode("utf-8", "surrogatepass")) > BYTES_MAX:
+    if len(trusts.as_given(text).encode("utf-8", "surrogatepass")) > BYTES_MAX:
         raise OverLimit("Submitted policy is over max allowed size.")
     try:
         policies.compile(text)
@@ -42,10 +42,15 @@ def check(text: str) -> None:
         raise _too_many(principals, "principals", "the submitted policy", PRINCIPALS_MAX)
 
 
-def check_principals(tx: Reader, text: str) -> None:
-    """Refuse a policy, '' or known to be one, that names a user or role who does not exist."""
-    if text and trusts.names_nobody(tx, text):
+def fastened(tx: Reader, texts: dict[str, str]) -> dict[str, str]:
+    """The attributes, a policy among them bound to the users and roles that it names."""
+    text = texts.get("Policy", "")
+    if not text:
+        return texts
+    check(text)
+    if trusts.names_nobody(tx, text):
         raise InvalidAttributeValue.of("Policy")
+    return {**texts, "Policy": trusts.fastened(tx, text)}
 
 
 def statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
