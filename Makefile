@@ -6,10 +6,10 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 # A start compiles what has no bytecode, for 0.3 s. An editable installation writes none, and Python
 # none where PYTHONDONTWRITEBYTECODE is set.
-COMPILE := $(BIN)/python -m compileall -q src
+BYTECODE := $(BIN)/python -m compileall -q src
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint bench coverage clean
+.PHONY: help demo test quick lint compiled bench coverage clean
 
 help: ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,25 +22,26 @@ $(BIN)/python:
 $(RUN): $(BIN)/python pyproject.toml
 	@echo "Installing Ogi and what it needs (a minute or so) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@$(COMPILE)
+	@$(BYTECODE)
 	@touch $@
 
 $(DEV): $(BIN)/python pyproject.toml
 	@echo "Installing Ogi, its tests and their tools (a minute or two) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@$(COMPILE)
+	@$(BYTECODE)
 	@touch $@ $(RUN)
 
 demo: $(RUN) ## Run the whole chain and show the way of a file, hop by hop.
-	@$(COMPILE)
+	@$(BYTECODE)
 	@$(BIN)/ogi demo
 
-test: lint ## All that CI runs.
-	@$(COMPILE)
+test: lint compiled ## All that CI runs: everything compiled (if a compiler is here), the fast layers as Python too.
+	@$(BYTECODE)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@OGI_COMPILED=0 $(MAKE) --no-print-directory quick
 
 quick: $(DEV) ## The fast layers alone: under a minute.
-	@$(COMPILE)
+	@$(BYTECODE)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow' --ignore tests/scenarios --ignore tests/crash
 
 lint: $(DEV)
@@ -48,11 +49,14 @@ lint: $(DEV)
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
 
-bench: $(DEV) ## Measure every promise of speed; prints a table, keeps JSON in benches/results.
+compiled: $(DEV) ## Compile the modules that every request runs through, if a C compiler is here.
+	@$(BIN)/python -m ogi.compiling
+
+bench: compiled ## Measure every promise of speed; prints a table, keeps JSON in benches/results.
 	@$(BIN)/python -m benches.run
 
 coverage: $(DEV) ## Write docs/coverage.md and docs/settings.md anew.
 	@$(BIN)/python -m ogi.docs
 
 clean: ## Remove what was made here.
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info src/*.egg-info
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info src/*.egg-info src/ogi/_compiled

@@ -49,6 +49,7 @@ from benches import (
     waits,
 )
 from benches.places import Effort, Measure, Place, Row, Unable
+from ogi import compiled
 
 RESULTS = Path(__file__).parent / "results"
 SCRIPTS: dict[str, Measure] = {
@@ -173,7 +174,7 @@ def _machine() -> dict[str, str]:
         model = names[0].split(":", 1)[1].strip() if names else model
     return {
         "machine": f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        "python": platform.python_version(),
+        "python": platform.python_version() + (", compiled" if compiled.active() else ""),
         "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
         "command": shlex.join([Path(sys.executable).name, "-m", "benches.run", *sys.argv[1:]]),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),

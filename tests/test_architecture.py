@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ogi import compiling
+
 SOURCE = Path(__file__).parents[1] / "src" / "ogi"
 FILES = sorted(path for path in SOURCE.rglob("*.py") if "examples" not in path.parts)
 
@@ -19,7 +21,7 @@ LINES_MAX = 450
 
 RANKS: tuple[tuple[str, ...], ...] = (
     ("__main__",),
-    ("cli", "docs"),
+    ("cli", "compiling", "docs"),
     ("app",),
     ("gateway", "lint"),
     ("audit",),
@@ -30,6 +32,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "sealed_tables",
     ),
     ("rewraps", "sealing"),
+    ("owed",),
     ("service",),
     ("storage",),
     ("keyring",),
@@ -39,6 +42,7 @@ RANKS: tuple[tuple[str, ...], ...] = (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "lines", "memo",
         "principals", "recording", "roots", "runs", "settings", "traces", "uses", "vault",
     ),
+    ("compiled",),
 )  # fmt: skip
 """From the top to the ground. A part imports what is below it, never what is above or beside it."""
 
@@ -273,3 +277,18 @@ def test_a_start_does_not_import_what_only_some_requests_need() -> None:
     assert done.returncode == 0, done.stderr
     assert "ogi.services.sqs" in done.stdout.split()
     assert not FOR_SOME_ONLY & set(done.stdout.split())
+
+
+def test_compiled_modules_hold_nothing_that_compiling_changes() -> None:
+    """mypyc leaves out the keywords of classes (a Struct's `frozen`, `array_like`), what cannot be
+    written as a type object of their annotations, and the cause of `raise ... from`."""
+    wrong = []
+    for source in compiling.SOURCES:
+        for node in ast.walk(tree(SOURCE / source)):
+            if isinstance(node, ast.ClassDef) and (
+                node.keywords or any("Struct" in ast.unparse(base) for base in node.bases)
+            ):
+                wrong.append(f"{source}:{node.lineno} is a Struct: keep it in a file beside")
+            if isinstance(node, ast.Raise) and isinstance(node.cause, ast.Call | ast.Attribute):
+                wrong.append(f"{source}:{node.lineno} raises from {ast.unparse(node.cause)}")
+    assert not wrong, "\n".join(wrong)

@@ -11,15 +11,16 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
-from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
+from ogi import owed
 from ogi.entropy import uuid_of
 from ogi.errors import AwsError
+from ogi.owed import Delivery
 from ogi.recording import record
-from ogi.service import Call, Fields, Operation, Ports, Principal, Run, ask
+from ogi.service import Call, Fields, Operation, Ports, Run, ask
 from ogi.storage import Home, Transaction
 from ogi.storage.keys import AGENDA, LEASES, after, number, u64
 from ogi.storage.writes import Writes
@@ -38,33 +39,7 @@ UNREADABLE_S = 3600.0
 IDLE_S = 5.0
 """A bell is a hint: look at the agenda at least this often."""
 
-DAY_S = 86_400
-
 log = logging.getLogger("ogi.deliveries")
-
-
-class Delivery(msgspec.Struct, frozen=True, array_like=True):
-    """A request that is owed: an operation or a duty of a service, and as whom."""
-
-    service: str
-    operation: str
-    request: Fields
-    account: str
-    region: str
-    principal: Principal
-    context: dict[str, Any]
-    trace: str
-    posted: float
-    attempt: int = 0
-    refused: tuple[str, str] | None = None
-    """(service, duty) that hears of the target's refusal: it is given `request`, `code`, `message`,
-    `status`, `attempt`, `posted`, `reference`; None: nobody, it is noted in the trace."""
-    reference: Fields = {}
-    """What the sender wants to know again when it hears of a refusal."""
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Delivery)
 
 
 def post(
@@ -87,7 +62,7 @@ def post(
     """
     delivery = _delivery(call, service, operation, request, refused, reference, attempt)
     key = _key(call.now if due is None else due, home, call.entropy(12))
-    tx.set(key, _sealed(call.ports, delivery, call.entropy(NONCE_BYTES)))
+    tx.set(key, owed.seal(call.ports, delivery, call.entropy(NONCE_BYTES)))
     tx.ring(BELL)
     return key
 
@@ -141,21 +116,6 @@ def cancel(tx: Transaction, key: bytes) -> bool:
         return False
     tx.delete(key)
     return True
-
-
-def _sealed(ports: Ports, delivery: Delivery, nonce: bytes) -> bytes:
-    """A delivery as it lies on disk: what it carries (a message, an event) is nobody's to read.
-
-    A key serves one day of postings, since random nonces allow 2**32 sealings under one key.
-    """
-    day = int(delivery.posted) // DAY_S
-    plain = _encoder.encode(delivery)
-    return day.to_bytes(4, "big") + ports.vault.seal(f"deliveries/{day}", plain, nonce)
-
-
-def _opened(ports: Ports, raw: bytes) -> Delivery:
-    day = int.from_bytes(raw[:4], "big")
-    return _decoder.decode(ports.vault.open(f"deliveries/{day}", raw[4:]))
 
 
 def _delivery(
@@ -325,7 +285,7 @@ class Courier:
 
     async def _open_and_make(self, key: bytes, raw: bytes) -> None:
         try:
-            delivery = _opened(self._ports, raw)
+            delivery = owed.open_(self._ports, raw)
         except (InvalidTag, ValueError, msgspec.DecodeError) as fault:
             # Kept, since it was promised, but out of the way of all that can be made.
             later = _moved(key, self._ports.clock.now() + UNREADABLE_S)
@@ -440,6 +400,6 @@ class Courier:
         def body(tx: Transaction) -> None:
             if tx.get(key) is not None:
                 _forget(tx, key)
-                tx.set(later, _sealed(self._ports, again, nonce))
+                tx.set(later, owed.seal(self._ports, again, nonce))
 
         await self._ports.store.transact(body, _home(key))

@@ -9,10 +9,10 @@ docs/decisions/0004-data-keys.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
@@ -40,7 +40,8 @@ DAY_S = 86_400
 800-38D, section 8.3), which a busy queue would reach within a week."""
 
 
-class DataKey(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, repr=False)
+class DataKey:
     """A key for data: in the clear for use, encrypted for keeping."""
 
     plain: bytes
@@ -57,7 +58,7 @@ class DataKey(msgspec.Struct, frozen=True):
         return f"DataKey(key_arn={self.key_arn!r})"
 
 
-class _Kept(msgspec.Struct, frozen=True):
+class _Kept(NamedTuple):
     """A data key in memory."""
 
     cipher: AESGCM

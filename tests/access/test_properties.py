@@ -212,7 +212,9 @@ def _restricted(text: str, extra: dict[str, Any]) -> str:
     document = json.loads(text)
     for body in document["Statement"]:
         if body["Effect"] == "Allow":
-            body["Condition"] = {**body["Condition"], **extra}
+            conditions = body["Condition"]
+            for operator, keys in extra.items():
+                conditions[operator] = {**conditions.get(operator, {}), **keys}
     return json.dumps(document)
 
 

@@ -32,6 +32,7 @@ class FaultyStore:
     def __init__(self, seed: int, *, faulty: bool = True) -> None:
         self._random = random.Random(seed)
         self._store = MemoryStore()
+        self.beside = self._store.beside
         self.faulty = faulty
         self._submitted: set[asyncio.Task[Any]] = set()
 

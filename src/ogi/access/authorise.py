@@ -51,7 +51,9 @@ def authorise(
                 if len(resource) <= RESOURCE_CHARS_MAX:
                     # At once, for the transaction of a refused request never commits.
                     call.ports.traces.refuse(found.name, found)
-                raise refusal from Refusal(decision, found)
+                # Set, not `raise from`, which compiled code (ogi.compiling) leaves out.
+                refusal.__cause__ = Refusal(decision, found)
+                raise refusal
     # What `ogi explain` judges again if somebody asks: references only, this is every request. What
     # a service of ours asks on the way is short; a client's may be as long as its body.
     own = context is call.context or call.demand is None

@@ -202,9 +202,9 @@ def _parse(text: str) -> dict[str, Any]:
         document = json.loads(
             text, object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_refuse
         )
-    except (RecursionError, ValueError) as error:
-        if isinstance(error, PolicySyntax):
-            raise
+    except PolicySyntax:
+        raise
+    except (RecursionError, ValueError):
         raise PolicySyntax("This policy contains invalid Json") from None
     if not isinstance(document, dict) or document.keys() - _POLICY_KEYS:
         raise PolicySyntax("Syntax errors in policy.")
@@ -242,11 +242,11 @@ def _statement(index: int, body: Any, variables: bool) -> Statement:
         raise PolicySyntax("Policy statement must contain resources.")
     try:
         return Statement(index, body, variables)
-    except BadCondition as error:
-        raise PolicySyntax(str(error)) from None
-    except (TypeError, ValueError) as error:
-        if isinstance(error, PolicySyntax):
-            raise
+    except PolicySyntax:
+        raise
+    except BadCondition as condition:
+        raise PolicySyntax(str(condition)) from None
+    except (TypeError, ValueError):
         raise PolicySyntax("Syntax errors in policy.") from None
 
 

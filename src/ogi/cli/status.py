@@ -12,7 +12,8 @@ from ogi.cli.servers import ask, endpoint_option
 def status(endpoint: str) -> None:
     """Say what runs at the endpoint; exit with 1 if nothing does."""
     found = ask(endpoint, "/_ogi/status")
-    click.echo(f"Ogi {found['version']} at {found['endpoint']}")
+    kind = ", compiled" if found["compiled"] else ""
+    click.echo(f"Ogi {found['version']}{kind} at {found['endpoint']}")
     kind = "ephemeral data" if found["ephemeral"] else "data"
     click.echo(f"  {kind} in {found['data']}")
     click.echo(f"  account {found['account']}, region {found['region']} unless a client says other")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from ogi import __version__
+from ogi import __version__, compiled
 from ogi.errors import AwsError
 from ogi.gateway import explaining
 from ogi.http import Request, Response
@@ -56,6 +56,7 @@ async def _status(ports: Ports, request: Request) -> Response:
         200,
         {
             "version": __version__,
+            "compiled": compiled.active(),
             "endpoint": ports.settings.endpoint,
             "data": str(ports.settings.data),
             "ephemeral": ports.settings.ephemeral,

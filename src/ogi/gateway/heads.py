@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import ClassVar
 
 from ogi.http import Body, Response
 
@@ -88,8 +89,8 @@ def framing(headers: list[tuple[str, str]], modern: bool) -> tuple[int | None, b
 class _Date:
     """The Date header, written once a second."""
 
-    second = 0
-    line = ""
+    second: ClassVar = 0
+    line: ClassVar = ""
 
     @classmethod
     def now(cls) -> str:

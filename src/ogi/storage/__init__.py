@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeVar
 
 import msgspec
 
+from ogi.storage.beside import Beside
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -84,6 +86,8 @@ class Bell(Protocol):
 
 
 class Store(Protocol):
+    beside: Beside
+
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
         """Run atomically; return when durable. May run `body` again.
 

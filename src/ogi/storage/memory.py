@@ -10,6 +10,7 @@ from sortedcontainers import SortedDict
 
 from ogi.storage import Bell, Done, Home, Reader, Transaction
 from ogi.storage.bells import Bells
+from ogi.storage.beside import Beside
 from ogi.storage.writes import Snapshot, Writes
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ class MemoryStore:
         self.reruns = reruns
         self._map = SortedDict()
         self._bells = Bells()
+        self.beside = Beside()
 
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
         return self._run(body, (home, *also))

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from ogi.storage import Bell, Changes, Done, Home, Reader, Transaction
 from ogi.storage.bells import Bells
+from ogi.storage.beside import Beside
 from ogi.storage.layers import Layers
 from ogi.storage.processes import ProcessWriter
 from ogi.storage.scribe import TREE
@@ -95,6 +96,7 @@ class SqliteStore:
             raise
         self._loop = asyncio.get_running_loop()
         self._bells = Bells()
+        self.beside = Beside()
         self._layers = Layers(self._tree)
         self._durable = _Durable(self, self._layers)
         self._filling = _Group()
@@ -149,7 +151,9 @@ class SqliteStore:
 
     def _run(self, body: Callable[[Transaction], T], writes: Writes) -> T:
         if self._closed or self._failure is not None:
-            raise DataFolderError("the store is closed") from self._failure
+            closed = DataFolderError("the store is closed")
+            closed.__cause__ = self._failure
+            raise closed
         result = body(writes)
         if writes.changes:
             writes.check()

@@ -5,7 +5,7 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -32,7 +32,7 @@ def read_tree(body: bytes) -> Any:
         raise SerializationException("") from None
 
 
-class _Plan(msgspec.Struct, frozen=True):
+class _Plan(NamedTuple):
     name: str
     read: Read | None
     validate: Validate
@@ -42,7 +42,7 @@ class _Plan(msgspec.Struct, frozen=True):
 class JsonProtocol:
     """AWS JSON as one service speaks it."""
 
-    name = "json"
+    name: ClassVar[str] = "json"
 
     def __init__(self, model: Model) -> None:
         self._model = model

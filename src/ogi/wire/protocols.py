@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -25,7 +25,7 @@ class Parsed(msgspec.Struct):
 class WireProtocol(Protocol):
     """One protocol as one service speaks it. Nothing here does I/O."""
 
-    name: str
+    name: ClassVar[str]
 
     def parse(self, request: Request) -> Parsed:
         """Raises an AwsError if the request is not one of the service's."""

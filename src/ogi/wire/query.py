@@ -5,9 +5,7 @@ https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar, NamedTuple
 
 from ogi.errors import AwsError
 from ogi.http import Request, Response
@@ -31,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 _CONTENT_TYPE = ("Content-Type", "text/xml")
 
 
-class _Plan(msgspec.Struct, frozen=True):
+class _Plan(NamedTuple):
     name: str
     read: ReadForm | None
     validate: Validate
@@ -46,7 +44,7 @@ class _Plan(msgspec.Struct, frozen=True):
 class QueryProtocol:
     """AWS Query as one service speaks it."""
 
-    name = "query"
+    name: ClassVar[str] = "query"
 
     def __init__(self, model: Model) -> None:
         self._model = model = renamed(model, quirks.QUERY_NAMES.get(model.service, {}))

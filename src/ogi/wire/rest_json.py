@@ -5,7 +5,7 @@ https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -50,7 +50,7 @@ class _Plan(msgspec.Struct, frozen=True):
 class RestJsonProtocol:
     """REST JSON as one service speaks it."""
 
-    name = "rest-json"
+    name: ClassVar[str] = "rest-json"
 
     def __init__(self, model: Model) -> None:
         self._rest = Rest(model)

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/RESTErrorResponses.html
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -72,7 +72,7 @@ class _Plan(msgspec.Struct, frozen=True):
 class RestXmlProtocol:
     """REST XML as one service speaks it."""
 
-    name = "rest-xml"
+    name: ClassVar[str] = "rest-xml"
 
     def __init__(self, model: Model) -> None:
         self._model = model

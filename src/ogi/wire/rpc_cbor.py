@@ -5,7 +5,7 @@ https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -33,7 +33,7 @@ class _Plan(msgspec.Struct, frozen=True):
 class CborProtocol:
     """RPC v2 CBOR as one service speaks it."""
 
-    name = "smithy-rpc-v2-cbor"
+    name: ClassVar[str] = "smithy-rpc-v2-cbor"
 
     def __init__(self, model: Model) -> None:
         self._model = model

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -37,7 +36,7 @@ from ogi.services.lambda_.folders import Folders
 from ogi.services.lambda_.names import Target
 from ogi.services.lambda_.records import Function, Version
 from ogi.shipping import Shipper
-from ogi.storage import Reader, Store
+from ogi.storage import Reader
 
 EXPIRY_MARGIN_S = 1000.0
 """Credentials are good for at least one whole invocation more."""
@@ -195,15 +194,9 @@ class Runs:
             await asyncio.wait(self.tasks)
 
 
-_runs: WeakKeyDictionary[Store, Runs] = WeakKeyDictionary()
-
-
 def of(ports: Ports) -> Runs:
     """The runs of a server."""
-    found = _runs.get(ports.store)
-    if found is None:
-        found = _runs[ports.store] = Runs(ports)
-    return found
+    return ports.store.beside(Runs, ports)
 
 
 def runnable(function: Function, version: Version) -> Runnable:

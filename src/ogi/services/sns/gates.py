@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakKeyDictionary
 
 from ogi.errors import AwsError
 from ogi.storage import Store
@@ -165,9 +164,6 @@ class Gates:
         self._next[name] = turn + 1 / per_second
 
 
-_GATES: WeakKeyDictionary[Store, Gates] = WeakKeyDictionary()
-
-
 def of(store: Store) -> Gates:
     """The gates of who delivers what lies in this store."""
-    return _GATES.setdefault(store, Gates())
+    return store.beside(Gates)

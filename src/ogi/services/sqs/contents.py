@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
+from ogi.services.sqs.content import Content
 from ogi.services.sqs.errors import InvalidMessageContents, InvalidParameterValue, MissingParameter
 
 ATTRIBUTES_MAX = 10
@@ -21,7 +20,7 @@ NAME_CHARS_MAX = 256
 TYPE_CHARS_MAX = 256
 
 # API reference, SendMessage: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to ...
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NO_CONTROLS = bytes({*range(256)} - {*range(0x20)} | {0x09, 0x0A, 0x0D})
 _NAME = re.compile(r"[A-Za-z0-9_\-.]+")
 _TRACE = re.compile(r"[A-Za-z]+=[^;=]+(;\s*[A-Za-z]+=[^;=]+)*;?")
@@ -30,24 +29,6 @@ _LARGEST, _SMALLEST = Decimal("1e126"), Decimal("1e-128")
 DIGITS_MAX = 38
 NUMBER_CHARS_MAX = 512
 """Zeros before and behind are allowed, but not without end."""
-
-
-class Content(msgspec.Struct, frozen=True, array_like=True):
-    """What is sealed. Attributes are by name, in the API's form."""
-
-    body: str
-    md5: str
-    """Of the body; '' if it was made by no client who would compare it: see `digest_of`."""
-    attributes: dict[str, dict[str, Any]] | None = None
-    md5_of_attributes: str = ""
-    trace_header: str = ""
-    md5_of_system_attributes: str = ""
-
-
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Content)
-encode = _encoder.encode
-decode = _decoder.decode
 
 
 def read(entry: Mapping[str, Any], bytes_max: int, *, digested: bool = True) -> Content:

@@ -11,38 +11,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from ogi.services.sqs.errors import InvalidParameterValue, MissingParameter
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.queues import Queue
+from ogi.services.sqs.records import Attempt, Earlier, decode_attempt, decode_earlier, encode
 from ogi.storage import Reader, Transaction
 from ogi.storage.keys import text, u64
 
 REMEMBERED_MS = 300_000
 SWEPT_PAGE = 200
 _ID = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
-
-
-class Earlier(msgspec.Struct, frozen=True, array_like=True):
-    """A message that was sent with a deduplication id."""
-
-    at_ms: int
-    id: bytes
-    sequence: str
-
-
-class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """What a ReceiveRequestAttemptId received."""
-
-    at_ms: int
-    due_ms: int
-    handles: tuple[str, ...]
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_earlier = msgspec.msgpack.Decoder(Earlier)
-_attempt = msgspec.msgpack.Decoder(Attempt)
 
 
 def check(queue: Queue, entry: Mapping[str, Any]) -> tuple[str, str]:
@@ -107,7 +85,7 @@ def duplicate_of(
     """The message of the last five minutes of which this would be a duplicate."""
     name = _name(ledger.queue, group, deduplication)
     raw = _recall(tx, ledger.layout.duplicates, name, now_ms)
-    earlier = None if raw is None else _earlier.decode(raw)
+    earlier = None if raw is None else decode_earlier(raw)
     return earlier if earlier is not None and now_ms < earlier.at_ms + REMEMBERED_MS else None
 
 
@@ -117,7 +95,7 @@ def remember(
 ) -> None:  # fmt: skip
     name = _name(ledger.queue, group, deduplication)
     key = ledger.layout.duplicates + u64(now_ms // REMEMBERED_MS) + name
-    tx.set(key, _encode(Earlier(now_ms, id, sequence)))
+    tx.set(key, encode(Earlier(now_ms, id, sequence)))
     _schedule(ledger, now_ms)
 
 
@@ -129,7 +107,7 @@ def _name(queue: Queue, group: str, deduplication: str) -> bytes:
 
 def attempt_made(tx: Reader, ledger: Ledger, attempt: str, now_ms: int) -> Attempt | None:
     raw = _recall(tx, ledger.layout.attempts, _attempt_name(attempt), now_ms)
-    made = None if raw is None else _attempt.decode(raw)
+    made = None if raw is None else decode_attempt(raw)
     return made if made is not None and now_ms < made.at_ms + REMEMBERED_MS else None
 
 
@@ -137,7 +115,7 @@ def remember_attempt(
     tx: Transaction, ledger: Ledger, attempt: str, handles: list[str], due_ms: int, at_ms: int
 ) -> None:
     key = ledger.layout.attempts + u64(at_ms // REMEMBERED_MS) + _attempt_name(attempt)
-    tx.set(key, _encode(Attempt(at_ms, due_ms, tuple(handles))))
+    tx.set(key, encode(Attempt(at_ms, due_ms, tuple(handles))))
     _schedule(ledger, at_ms)
 
 

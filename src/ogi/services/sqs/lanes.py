@@ -5,7 +5,7 @@ Every move keeps the ledger's counts, and the group's where the message has one.
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
 from ogi.services.sqs import groups
 from ogi.services.sqs.groups import Ready
@@ -22,7 +22,7 @@ IN_FLIGHT_MAX = 120_000
 """API reference, ChangeMessageVisibility: then OverLimit, or silence from a FIFO queue."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(NamedTuple):
     """Where the state of a message lies."""
 
     key: bytes

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from ogi.service import Call
 from ogi.services.sqs import contents, encryption, fifo, groups, lanes, receipts, records, redrive
-from ogi.services.sqs.contents import Content
+from ogi.services.sqs.content import Content, encode
 from ogi.services.sqs.errors import (
     InvalidParameterValue,
     MessageNotInflight,
@@ -36,13 +34,13 @@ ROUNDS_MAX = 10
 """Pages that one receive looks at when messages turn out to be past their time."""
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Sent(NamedTuple):
     message_id: str
     content: Content
     sequence: str = ""
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(NamedTuple):
     message_id: str
     handle: str
     content: Content
@@ -74,7 +72,7 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
     else:
         group = fifo.tenant(entry)
     id = records.new_id(call)
-    sealed, kms = encryption.seal(tx, call, queue, contents.encode(content), bound=id)
+    sealed, kms = encryption.seal(tx, call, queue, encode(content), bound=id)
     principal = call.principal
     record = Record(
         id, now_ms + delay_s * 1000, principal.id or principal.arn, sealed, kms, group,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from ogi.service import Call
-from ogi.services.sqs import contents, encryption
-from ogi.services.sqs.contents import Content
+from ogi.services.sqs import content, encryption
+from ogi.services.sqs.content import Content
 from ogi.services.sqs.queues import Queue
 from ogi.storage import Transaction
 
@@ -27,10 +27,28 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     """The queue from which it came to this dead-letter queue."""
 
 
+class Earlier(msgspec.Struct, frozen=True, array_like=True):
+    """A message that was sent with a deduplication id."""
+
+    at_ms: int
+    id: bytes
+    sequence: str
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """What a ReceiveRequestAttemptId received."""
+
+    at_ms: int
+    due_ms: int
+    handles: tuple[str, ...]
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)
 encode = _encoder.encode
 decode = _decoder.decode
+decode_earlier = msgspec.msgpack.Decoder(Earlier).decode
+decode_attempt = msgspec.msgpack.Decoder(Attempt).decode
 
 
 def open_content(tx: Transaction, call: Call, queue: Queue, record: Record) -> Content:
@@ -38,7 +56,7 @@ def open_content(tx: Transaction, call: Call, queue: Queue, record: Record) -> C
     plain = encryption.open_(
         tx, call, record.sealed_for or queue.arn, record.sealed, kms=record.kms, bound=record.id
     )
-    return contents.decode(plain)
+    return content.decode(plain)
 
 
 def new_id(call: Call) -> bytes:

@@ -11,7 +11,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from weakref import WeakKeyDictionary
 
 from ogi.clock import Clock
 from ogi.storage import Bell, Store
@@ -74,12 +73,13 @@ class Line:
         self._listening.__exit__(None, None, None)
 
 
-_lines: WeakKeyDictionary[Store, dict[bytes, Line]] = WeakKeyDictionary()
+class _Lines(dict[bytes, Line]):
+    """The lines of one store, by their bell."""
 
 
 async def turn(store: Store, clock: Clock, bell: bytes, until: float, look: Look) -> Line | None:
     """Wait for a turn to receive; the caller ends it. None when `until` has come."""
-    lines = _lines.setdefault(store, {})
+    lines = store.beside(_Lines)
     line = lines.get(bell)
     if line is None:
         line = lines[bell] = Line(store, bell)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -127,9 +126,6 @@ async def _document(call: Call, provider: Provider, url: str) -> dict[str, Any]:
     return found
 
 
-_ISSUERS: WeakKeyDictionary[Store, Issuers] = WeakKeyDictionary()
-
-
 def of(store: Store) -> Issuers:
     """The issuers as the server of this store knows them."""
-    return _ISSUERS.setdefault(store, Issuers())
+    return store.beside(Issuers)
