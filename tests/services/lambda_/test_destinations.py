@@ -105,6 +105,24 @@ async def test_records_say_what_came_of_events(house: House) -> None:
     assert record["responsePayload"]["errorMessage"] == "division by zero"
 
 
+async def test_configurations_of_events_are_listed_in_pages(house: House) -> None:
+    await house.function(Publish=True)
+    for qualifier in ("$LATEST", "1"):
+        await house.lambda_(
+            "PutFunctionEventInvokeConfig", FunctionName="f", Qualifier=qualifier,
+            MaximumRetryAttempts=0,
+        )  # fmt: skip
+    found, marker = [], {}
+    for _ in range(2):
+        page = await house.lambda_(
+            "ListFunctionEventInvokeConfigs", FunctionName="f", MaxItems=1, **marker
+        )
+        found += [one["FunctionArn"] for one in page["FunctionEventInvokeConfigs"]]
+        marker = {"Marker": page.get("NextMarker", "")}
+    assert found == [f"{ARN}:$LATEST", f"{ARN}:1"]
+    assert marker == {"Marker": ""}
+
+
 async def test_a_function_may_be_a_destination(house: House) -> None:
     await house.function()
     await house.function("def handler(event, context):\n    return 0", name="g")

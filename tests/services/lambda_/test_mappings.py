@@ -140,7 +140,6 @@ async def test_bad_parameters_are_refused(
 @pytest.mark.parametrize(
     ("member", "value"),
     [
-        ("FilterCriteria", {"Filters": [{"Pattern": "{}"}]}),
         ("ProvisionedPollerConfig", {"MinimumPollers": 2}),
         ("MetricsConfig", {"Metrics": ["EventCount"]}),
     ],

@@ -16,14 +16,24 @@ from ogi.services.lambda_.errors import (
     RequestTooLargeException,
     ResourceNotFoundException,
 )
-from ogi.services.lambda_.names import LATEST, Target, home_of, on_qualified, target_of
+from ogi.services.lambda_.names import (
+    LATEST,
+    Target,
+    home_of,
+    on_function,
+    on_qualified,
+    target_of,
+)
 from ogi.services.lambda_.records import EVENT_CONFIGS, EventConfig, Version
 from ogi.services.lambda_.service import SERVICE
 from ogi.storage import Reader, Transaction
+from ogi.storage.keys import text, texts
 
 REQUEST_BYTES_MAX = 6_291_456
 EVENT_BYTES_MAX = 1_048_576
 """Invoke, API reference: 6 MB, for asynchronous ones 1 MB."""
+CONFIGS_PAGE_MAX = 50
+"""ListFunctionEventInvokeConfigs, API reference."""
 CONTEXT_BYTES_MAX = 3_583
 """Of X-Amz-Client-Context, in base64 (Invoke, API reference)."""
 
@@ -182,6 +192,23 @@ def _put(
 def get_function_event_invoke_config(tx: Reader, call: Call, request: Fields) -> Fields:
     wanted = target_of(call, request)
     return _described(wanted, _find(tx, wanted))
+
+
+@SERVICE.operation(on=on_function, reads=True)
+def list_function_event_invoke_configs(tx: Reader, call: Call, request: Fields) -> Fields:
+    wanted = target_of(call, request)
+    functions.find(tx, wanted)
+    limit = min(request.get("MaxItems") or CONFIGS_PAGE_MAX, CONFIGS_PAGE_MAX)
+    start = text(request["Marker"]) if request.get("Marker") else None
+    rows = EVENT_CONFIGS.scan(tx, wanted.home, wanted.name, limit=limit + 1, start=start)
+    found = [
+        (qualifier, _described(msgspec.structs.replace(wanted, qualifier=qualifier), config))
+        for (qualifier,), config in ((texts(rest), config) for rest, config in rows)
+    ]
+    result: Fields = {"FunctionEventInvokeConfigs": [config for _, config in found[:limit]]}
+    if len(found) > limit:
+        result["NextMarker"] = found[limit][0]
+    return result
 
 
 @SERVICE.operation(on=on_qualified, home=home_of)

@@ -17,7 +17,7 @@ from ogi.errors import AwsError
 from ogi.recording import record
 from ogi.sandbox import Outcome
 from ogi.service import Call, Fields, Ports
-from ogi.services.lambda_ import batches, mappings, roles, runs
+from ogi.services.lambda_ import batches, filters, mappings, roles, runs
 from ogi.services.lambda_.batches import Batch
 from ogi.services.lambda_.errors import TooManyRequestsException
 from ogi.services.lambda_.mappings import Mapping
@@ -88,6 +88,7 @@ class Feed:
                     await self._clock.wait(self._moved, self._clock.now() + 1.0)
                     continue
                 received = await self._gather(call)
+                wanted = await self._filtered(call, received)
                 await self._show("")
                 self._refusals = 0
             except AwsError as error:
@@ -100,7 +101,7 @@ class Feed:
             if not received:
                 self._limit, self._saturated_since = float(START), None
             m = self.mapping
-            for batch in batches.split(received, m.source, m.region, m.batch_size):
+            for batch in batches.split(wanted, m.source, m.region, m.batch_size):
                 self._in_flight += 1
                 tasks.create_task(self._serve(call, batch, self._clock.now()))
 
@@ -165,6 +166,15 @@ class Feed:
         found = await call.request("sqs", "ReceiveMessage", asked)
         messages: list[Fields] = found.get("Messages") or []
         return messages
+
+    async def _filtered(self, call: Call, received: list[Fields]) -> list[Fields]:
+        """What the filters let through; the others are gone from the queue, as on AWS."""
+        if not self.mapping.filters:
+            return received
+        wanted = filters.passing(self.mapping.filters, received)
+        kept = {message["MessageId"] for message in wanted}
+        await self._delete(call, [m for m in received if m["MessageId"] not in kept])
+        return wanted
 
     async def _refused(self, error: AwsError) -> None:
         """Say it where users look, and try again later or when something changes."""

@@ -13,7 +13,7 @@ from ogi import arn as arns
 from ogi.access import sessions
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields, Service
-from ogi.services.lambda_ import functions, roles, tagging
+from ogi.services.lambda_ import filters, functions, roles, tagging
 from ogi.services.lambda_.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -33,7 +33,7 @@ FIFO_BATCH_MAX = 10
 NEEDED = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 """What the execution role must be allowed on the queue."""
 UNSUPPORTED = (
-    "FilterCriteria", "KMSKeyArn", "MetricsConfig", "LoggingConfig", "ProvisionedPollerConfig",
+    "KMSKeyArn", "MetricsConfig", "LoggingConfig", "ProvisionedPollerConfig",
 )  # fmt: skip
 ELSEWHERE = (
     "StartingPosition", "StartingPositionTimestamp", "ParallelizationFactor", "DestinationConfig",
@@ -63,6 +63,8 @@ class Mapping(msgspec.Struct, frozen=True):
     state: str
     modified: float
     tags: dict[str, str] = {}
+    filters: tuple[str, ...] = ()
+    """Patterns of which a message's body must fit one; none: all messages."""
 
     @property
     def home(self) -> Home:
@@ -128,6 +130,8 @@ def describe(tx: Reader, mapping: Mapping) -> Fields:
     }
     if mapping.concurrency_max:
         result["ScalingConfig"] = {"MaximumConcurrency": mapping.concurrency_max}
+    if mapping.filters:
+        result["FilterCriteria"] = {"Filters": [{"Pattern": p} for p in mapping.filters]}
     status = STATUSES.get(tx, mapping.home, mapping.id)
     if status is not None:
         result["LastProcessingResult"] = status.result
@@ -261,6 +265,8 @@ def _with(mapping: Mapping, request: Fields) -> Mapping:
         changes["partial"] = "ReportBatchItemFailures" in request["FunctionResponseTypes"]
     if "ScalingConfig" in request:
         changes["concurrency_max"] = request["ScalingConfig"].get("MaximumConcurrency", 0)
+    if "FilterCriteria" in request:
+        changes["filters"] = filters.read(request["FilterCriteria"])
     mapping = msgspec.structs.replace(mapping, **changes)
     if mapping.fifo:
         if mapping.window_s:
