@@ -91,6 +91,19 @@ async def test_tags_are_kept_and_limited(sns: Client) -> None:
     assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
 
 
+@pytest.mark.parametrize(("key", "value"), [("", "x"), ("k" * 129, "x"), ("AWS:x", "x"),
+                                           ("k", "v" * 257)])  # fmt: skip
+async def test_tags_that_are_refused(sns: Client, key: str, value: str) -> None:
+    topic = await sns.topic()
+    for ask in (
+        sns.tag_resource(ResourceArn=topic, Tags=[{"Key": key, "Value": value}]),
+        sns.create_topic(Name="other", Tags=[{"Key": key, "Value": value}]),
+    ):
+        with pytest.raises(AwsError, match="Invalid parameter: Tag"):
+            await ask
+    assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
+
+
 async def test_permissions_become_statements_of_the_policy(sns: Client) -> None:
     topic = await sns.topic()
     await sns.add_permission(

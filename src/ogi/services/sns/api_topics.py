@@ -20,13 +20,13 @@ from ogi.services.sns import (
     quotas,
     replays,
     subscriptions,
+    topic_tags,
     topics,
 )
 from ogi.services.sns.errors import (
     InvalidParameterException,
     InvalidStateException,
     ResourceNotFoundException,
-    TagLimitExceededException,
     of_attributes,
 )
 from ogi.services.sns.service import SERVICE
@@ -34,7 +34,6 @@ from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.keys import text
 
-TAGS_MAX = 50
 SWEEP_PAGE = 100
 """Subscriptions of a deleted topic that go in one transaction."""
 
@@ -62,7 +61,7 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
         with of_attributes():
             attributes = {**attributes, attribute: topics.fastened(tx, attribute, value)}
             made = topics.with_attribute(made, attribute, attributes[attribute])
-    made = msgspec.structs.replace(made, tags=_merged({}, request.get("Tags", [])))
+    made = msgspec.structs.replace(made, tags=topic_tags.merged({}, request.get("Tags", [])))
     if made.tags:
         # "To be able to tag a topic on creation, you must have the sns:CreateTopic and
         # sns:TagResource permissions" (API reference).
@@ -245,7 +244,9 @@ def _tagged(tx: Reader, request: Fields) -> Topic:
 @SERVICE.operation(on=_on_resource, keys=_tag_keys, home=_home_of_resource)
 def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = _tagged(tx, request)
-    topics.save(tx, msgspec.structs.replace(topic, tags=_merged(topic.tags, request["Tags"])))
+    topics.save(
+        tx, msgspec.structs.replace(topic, tags=topic_tags.merged(topic.tags, request["Tags"]))
+    )
     return {}
 
 
@@ -261,10 +262,3 @@ def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
 def list_tags_for_resource(tx: Reader, call: Call, request: Fields) -> Fields:
     tags = _tagged(tx, request).tags
     return {"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
-
-
-def _merged(tags: dict[str, str], more: list[Fields]) -> dict[str, str]:
-    merged = {**tags, **{t["Key"]: t["Value"] for t in more}}
-    if len(merged) > TAGS_MAX:
-        raise TagLimitExceededException
-    return merged
