@@ -79,7 +79,6 @@ class Attributes(msgspec.Struct, frozen=True):
     visibility_s: int = 30
     policy: str = ""
     redrive: Redrive | None = None
-    redrive_text: str = ""
     redrive_allow: RedriveAllow | None = None
     redrive_allow_text: str = ""
     kms_key_id: str = ""
@@ -161,8 +160,7 @@ def _read(name: str, text: str, *, creating: bool) -> dict[str, Any]:
             policies.check(text)
         return {"policy": text}
     if name == "RedrivePolicy":
-        policy = _redrive(text)
-        return {"redrive": policy, "redrive_text": _redrive_text(policy)}
+        return {"redrive": _redrive(text)}
     return {"redrive_allow": _redrive_allow(text), "redrive_allow_text": text}
 
 
@@ -276,7 +274,7 @@ def texts(attributes: Attributes) -> dict[str, str]:
     found = {name: str(getattr(attributes, field)) for name, (field, _, _) in _NUMBERS.items()}
     optional = {
         "Policy": attributes.policy,
-        "RedrivePolicy": attributes.redrive_text,
+        "RedrivePolicy": _redrive_text(attributes.redrive),
         "RedriveAllowPolicy": attributes.redrive_allow_text,
         "KmsMasterKeyId": attributes.kms_key_id,
     }
