@@ -111,7 +111,7 @@ def _says(condition: Any, value: Any) -> bool:
         case "cidr":
             return text is not None and "." in text and ip_address(text) in ip_network(argument)
         case "exists":
-            return bool(argument)
+            return bool(argument) and value not in (None, "")
         case "anything-but" if isinstance(argument, dict):
             return not _says(argument, value)
         case "anything-but":

@@ -45,7 +45,7 @@ def _matches(condition: Any, value: Any) -> bool:
         ({"numeric": ["=", -3]}, [-3], [3]),
         ({"numeric": [">", 5]}, [1e9], [5, 1_000_000_001]),
         (123456789012, [123456789012], [123456789013, 1_000_000_001, "123456789012"]),
-        ({"exists": True}, ["x", None, 0], [[], {"b": 1}]),
+        ({"exists": True}, ["x", 0, False, [None, "x"]], [[], {"b": 1}, None, "", ["", None]]),
         ({"exists": False}, [[], {"b": 1}], ["x", None]),
         ({"anything-but": "x"}, ["y", 1, ["x", "y"]], ["x", ["x"], []]),
         ({"anything-but": ["x", "1"]}, ["y", 1], ["x", "1"]),
@@ -198,7 +198,8 @@ async def test_attributes_decide_who_gets_a_message(sns: Client) -> None:
         rest = {} if policy is None else {"FilterPolicy": policy}
         await sns.subscribed(topic, name, **rest)
     for text, attributes in {
-        "plain": {},
+        "bare": {},
+        "plain": {"size": _attribute("String", "big")},
         "sky": {"colour": _attribute("String", "blue")},
         "cheap": {"colour": _attribute("String.Array", '["red", "orange"]'),
                   "price": _attribute("Number", "9.99")},
@@ -207,7 +208,7 @@ async def test_attributes_decide_who_gets_a_message(sns: Client) -> None:
         await sns.publish(TopicArn=topic, Message=text, MessageAttributes=attributes)
     got = {name: sorted(await sns.texts(name)) for name in wanted}
     assert got == {
-        "all": ["cheap", "dear", "plain", "sky"],
+        "all": ["bare", "cheap", "dear", "plain", "sky"],
         "blue": ["sky"],
         "warm": ["cheap"],
         "no-colour": ["plain"],
@@ -223,6 +224,20 @@ async def test_a_number_beyond_the_range_is_equal_to_itself_only(sns: Client) ->
         await sns.publish(TopicArn=topic, Message=account, MessageAttributes=said)
     assert await sns.texts() == ["111122223333"]
     assert await sns.texts("more") == ["7"]
+
+
+async def test_arrays_of_numbers_match_by_each_of_them(sns: Client) -> None:
+    """The example of docs.aws.amazon.com/sns/latest/dg/numeric-value-matching.html"""
+    topic = await sns.topic()
+    await sns.subscribed(topic, FilterPolicy={"price": [{"anything-but": [100, 500]}]})
+    for text in ("[100, 50]", "[100]", "[]"):
+        said = {"price": _attribute("Number.Array", text)}
+        await sns.publish(TopicArn=topic, Message=text, MessageAttributes=said)
+    assert await sns.texts() == ["[100, 50]"]
+    for text in ("100", '["a"]', "[true]", "["):
+        with pytest.raises(AwsError, match="Could not cast"):
+            said = {"price": _attribute("Number.Array", text)}
+            await sns.publish(TopicArn=topic, Message=text, MessageAttributes=said)
 
 
 async def test_bodies_decide_where_the_scope_says_so(sns: Client) -> None:

@@ -128,6 +128,10 @@ class Audience:
             content = self._content
             if scope == filters.BODY:
                 self._said[scope] = filters.values_of_body(content.text)
+            elif not content.attributes:
+                # "An empty set of attributes results in the filter not matching" (docs:
+                # attribute-key-matching), whatever it asks for.
+                self._said[scope] = None
             else:
                 self._said[scope] = {
                     (name,): values

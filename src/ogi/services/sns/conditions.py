@@ -232,9 +232,10 @@ def _cidr(argument: Any) -> Condition:
 
 
 def _exists(argument: Any) -> Condition:
+    """ "The key must have a non-null and non-empty value" (docs: attribute-key-matching)."""
     if not isinstance(argument, bool):
         raise FilterError("exists match pattern must be either true or false.")
-    return Asks(lambda value: True, PRESENT) if argument else ABSENT
+    return Asks(lambda value: value is not None and value != "", PRESENT) if argument else ABSENT
 
 
 def _anything_but(argument: Any) -> Condition:

@@ -34,6 +34,7 @@ _SNS_S_OWN = (
     "AWS.SNS.MOBILE.",
 )  # fmt: skip
 """Beginnings of names that tell SNS something: docs sms_publish-to-phone, sns-ttl and others."""
+NUMBERS = "Number.Array"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _CONTROL = frozenset(("Cc", "Zl", "Zp"))
 """Unicode's categories of control characters and breaks of lines."""
@@ -212,11 +213,24 @@ def _attribute(name: str, value: Fields) -> Attribute:
     text: str = value.get("StringValue", "")
     if not text:
         raise _empty_value(name, type)
-    if type.startswith("Number") and not _NUMBER.fullmatch(text):
+    if type.startswith("Number") and not _is_numeric(type, text):
         raise InvalidParameterValueException(
             f"Could not cast message attribute '{name}' value to number."
         )
     return Attribute(type, text)
+
+
+def _is_numeric(type: str, text: str) -> bool:
+    """A number, or several where the type says so (docs: numeric-value-matching)."""
+    if type != NUMBERS:
+        return _NUMBER.fullmatch(text) is not None
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(parsed, list) and all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in parsed
+    )
 
 
 def _empty_value(name: str, type: str) -> AwsError:

@@ -240,7 +240,7 @@ def values_of_body(text: str) -> Values | None:
 
 def values_of_attribute(type: str, text: str) -> list[Any] | None:
     """The values of one message attribute; None for those that filters do not see (Binary)."""
-    if type.startswith("String.Array"):
+    if type.startswith("String.Array") or type == "Number.Array":
         try:
             parsed = json.loads(text)
         except (ValueError, RecursionError):
