@@ -14,14 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 
 from ogi.service import Call, Fields
 from ogi.services.sqs.errors import RequestThrottled
 from ogi.services.sqs.queues import Queue
-from ogi.storage import Store
 
 UNLIMITED = 0
 _MARK_BYTES = 16
@@ -99,9 +97,6 @@ class Second:
         self.seen.add(mark)
 
 
-_SECONDS: WeakKeyDictionary[Store, Second] = WeakKeyDictionary()
-
-
 def admit(call: Call, queue: Queue, action: str, group_of: Callable[[], str] | None = None) -> None:
     """Count a request to a FIFO queue; raises RequestThrottled if it is one too many.
 
@@ -153,8 +148,4 @@ def _by_group(queue: Queue) -> bool:
 
 
 def _second(call: Call) -> Second:
-    store = call.ports.store
-    second = _SECONDS.get(store)
-    if second is None:
-        second = _SECONDS[store] = Second()
-    return second
+    return call.ports.store.beside(Second)
