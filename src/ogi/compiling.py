@@ -7,7 +7,6 @@ written twice; decision 21 says what may not stand in such a module.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,7 +15,9 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-from ogi.compiled import FOLDER, MANIFEST, PACKAGE, fingerprint
+import msgspec
+
+from ogi.compiled import FOLDER, MANIFEST, PACKAGE, Manifest, fingerprint, read
 
 MODULES = (
     "access/authenticate", "access/authorise", "access/conditions", "access/context",
@@ -90,15 +91,15 @@ def compile_all() -> None:
             files[name] = f"{name}{library.suffix}"
             FOLDER.mkdir(exist_ok=True)
             shutil.copy(library, FOLDER / files[name])
-    manifest = {"fingerprint": fingerprint(SOURCES), "sources": SOURCES, "files": files}
-    MANIFEST.write_text(json.dumps(manifest, indent=1))
+    manifest = Manifest(fingerprint(SOURCES), list(SOURCES), files)
+    MANIFEST.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
 
 def is_fresh() -> bool:
     """Whether what was compiled is what would be compiled now."""
     try:
-        return bool(json.loads(MANIFEST.read_bytes())["fingerprint"] == fingerprint(SOURCES))
-    except (OSError, ValueError, KeyError):
+        return read().fingerprint == fingerprint(SOURCES)
+    except (OSError, msgspec.MsgspecError):
         return False
 
 
