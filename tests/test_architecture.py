@@ -268,7 +268,7 @@ print(*sys.modules)
 """
 FOR_SOME_ONLY = {
     "aiosmtplib", "boto3", "botocore", "cfnlint", "jwt", "ogi.cli.ca", "ogi.cli.demo", "ogi.lint",
-    "re2", "rich",
+    "re2", "rich", "urllib.request", "yaml",
 }  # fmt: skip
 
 

@@ -21,7 +21,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import yaml
 from cryptography.exceptions import InvalidTag
 
 from ogi import connection_file, keyring, mail, outbound, roots, services, storage
@@ -280,6 +279,8 @@ async def _prepare(ports: Ports) -> None:
 def _read_seed(path: Path | None) -> Any:
     if path is None:
         return None
+    import yaml
+
     try:
         return yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:

@@ -14,8 +14,6 @@ import json
 import re
 from typing import Any
 
-import yaml
-
 from ogi.services.cloudformation.errors import ValidationError, format_error, template_error
 
 DEPTH_MAX = 100
@@ -49,8 +47,6 @@ SHORT_FORMS = frozenset(
 )
 _BARE = frozenset({"Ref", "Condition"})
 """Short forms whose long form has no `Fn::`."""
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULL = re.compile(r"(?:~|null|Null|NULL|)\Z")
 _TRUE = re.compile(r"(?:yes|Yes|YES|true|True|TRUE|on|On|ON)\Z")
@@ -117,6 +113,9 @@ class _Open:
 
 
 def _read_yaml(text: str) -> Any:
+    # Here, since it is 2 MB and 8 ms, and a server may never see a template.
+    import yaml
+
     try:
         return _build(text)
     except yaml.MarkedYAMLError as error:
@@ -128,10 +127,13 @@ def _read_yaml(text: str) -> Any:
 
 
 def _build(text: str) -> Any:
+    import yaml
+
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     root: Any = None
     documents = 0
     stack: list[_Open] = []
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=loader):
         if isinstance(event, yaml.AliasEvent):
             raise template_error("YAML aliases are not allowed in CloudFormation templates")
         if isinstance(event, yaml.DocumentStartEvent):

@@ -10,7 +10,6 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from urllib.parse import SplitResult, unquote
-from urllib.request import parse_http_list, parse_keqv_list
 
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
@@ -43,6 +42,9 @@ def answer(
 def _digest(
     challenge: str, name: str, password: str, method: str, target: str, nonce: str
 ) -> str | None:
+    # Few endpoints ask for a digest; this brings Python's own HTTP client with it.
+    from urllib.request import parse_http_list, parse_keqv_list
+
     try:
         asked = {k.lower(): v for k, v in parse_keqv_list(parse_http_list(challenge)).items()}
         realm, theirs = asked["realm"], asked["nonce"]
