@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -171,12 +172,27 @@ async def test_attributes_that_are_refused_say_of_which_request(
     assert refused.value.message == f"Invalid parameter: {sentence}"
 
 
-async def test_a_topic_is_deleted_in_its_own_region_only(sns: Client) -> None:
+async def test_a_region_knows_its_own_topics_only(sns: Client) -> None:
     topic = await sns.topic()
+    arn = await sns.subscribed(topic)
     elsewhere = sns.world.caller(region="us-east-1")
-    with pytest.raises(AwsError, match="Invalid parameter: TopicArn"):
-        await sns.world.call_as(elsewhere, "sns", "DeleteTopic", TopicArn=topic)
-    await sns.get_topic_attributes(TopicArn=topic)
+
+    async def refused(operation: str, **request: Any) -> str:
+        with pytest.raises(AwsError) as refused:
+            await sns.world.call_as(elsewhere, "sns", operation, **request)
+        return refused.value.message
+
+    for operation, more in (
+        ("GetTopicAttributes", {}), ("DeleteTopic", {}), ("ListSubscriptionsByTopic", {}),
+        ("Publish", {"Message": "x"}), ("ConfirmSubscription", {"Token": "x"}),
+        ("Subscribe", {"Protocol": "email", "Endpoint": "jane@example.com"}),
+    ):  # fmt: skip
+        assert await refused(operation, TopicArn=topic, **more) == "Invalid parameter: TopicArn"
+    for operation in ("GetSubscriptionAttributes", "Unsubscribe"):
+        told = await refused(operation, SubscriptionArn=arn)
+        assert told == "Invalid parameter: SubscriptionArn"
+    assert "not exist" in await refused("ListTagsForResource", ResourceArn=topic)
+    assert len((await sns.list_subscriptions_by_topic(TopicArn=topic))["Subscriptions"]) == 1
 
 
 async def test_a_subscription_that_waits_is_not_unsubscribed(sns: Client) -> None:

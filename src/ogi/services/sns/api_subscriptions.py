@@ -76,6 +76,8 @@ def confirm_subscription(tx: Transaction, call: Call, request: Fields) -> Fields
         raise NotFoundException
     signed = call.principal.kind != "anonymous"
     if signed:
+        if topic.region != call.region:
+            raise InvalidParameterException.of("TopicArn")
         call.ports.authorise(
             tx, call, SERVICE, ("sns:ConfirmSubscription",), (topic.arn,),
             {**call.context, **topics.owner_keys(tx, call, request)},
@@ -94,6 +96,8 @@ def _owned(tx: Reader, call: Call, request: Fields, operation: str) -> tuple[Top
     """A subscription is its owner's and the topic's owner's, whatever an identity's policies say
     of others' (each action's page)."""
     topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    if topic.region != call.region:
+        raise InvalidParameterException.of("SubscriptionArn")
     if call.principal.account not in (found.owner, topic.account):
         raise AuthorizationErrorException(
             f"User: {call.principal.arn} is not authorized to perform: SNS:{operation}"

@@ -234,16 +234,16 @@ def _home_of_resource(call: Call, request: Fields) -> Home:
     return call.home if found is None else control(found.account, found.region)
 
 
-def _tagged(tx: Reader, request: Fields) -> Topic:
+def _tagged(tx: Reader, call: Call, request: Fields) -> Topic:
     topic = topics.look(tx, request["ResourceArn"])
-    if topic is None:
+    if topic is None or topic.region != call.region:
         raise ResourceNotFoundException
     return topic
 
 
 @SERVICE.operation(on=_on_resource, keys=_tag_keys, home=_home_of_resource)
 def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
-    topic = _tagged(tx, request)
+    topic = _tagged(tx, call, request)
     topics.save(
         tx, msgspec.structs.replace(topic, tags=topic_tags.merged(topic.tags, request["Tags"]))
     )
@@ -252,7 +252,7 @@ def tag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=_on_resource, keys=_tag_keys, home=_home_of_resource)
 def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
-    topic = _tagged(tx, request)
+    topic = _tagged(tx, call, request)
     kept = {k: v for k, v in topic.tags.items() if k not in request["TagKeys"]}
     topics.save(tx, msgspec.structs.replace(topic, tags=kept))
     return {}
@@ -260,5 +260,5 @@ def untag_resource(tx: Transaction, call: Call, request: Fields) -> Fields:
 
 @SERVICE.operation(on=_on_resource, reads=True)
 def list_tags_for_resource(tx: Reader, call: Call, request: Fields) -> Fields:
-    tags = _tagged(tx, request).tags
+    tags = _tagged(tx, call, request).tags
     return {"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
