@@ -67,6 +67,7 @@ def test_a_wildcard_takes_no_longer_than_its_text() -> None:
 @pytest.mark.parametrize(
     ("policy", "reason"),
     [
+        ({"a": [float("nan")]}, "failed to parse JSON."),
         ({c: ["x"] for c in "abcdef"}, "Filter policy can not have more than 5 keys"),
         ({"a": []}, "Empty arrays are not allowed"),
         ({"a": "x"}, '"a" must be an object or an array'),

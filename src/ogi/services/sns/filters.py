@@ -115,7 +115,7 @@ def compile(policy: str, scope: str) -> Filter:
     if len(policy.encode()) > POLICY_BYTES_MAX:
         raise FilterError("Filter policy is too large")
     try:
-        parsed = json.loads(policy)
+        parsed = json.loads(policy, parse_constant=_refused)
     except (ValueError, RecursionError):
         raise FilterError("failed to parse JSON.") from None
     if not isinstance(parsed, dict):
@@ -220,7 +220,7 @@ def tokens_of(scope: str, values: Values) -> set[str]:
 def values_of_body(text: str) -> Values | None:
     """The leaves of a JSON object by path, through arrays; None if it is no such text."""
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text, parse_constant=_refused)
     except (ValueError, RecursionError):
         return None
     if not isinstance(parsed, dict):
@@ -236,6 +236,11 @@ def values_of_body(text: str) -> Values | None:
         else:
             found.setdefault(path, []).append(node)
     return found
+
+
+def _refused(constant: str) -> Any:
+    """NaN and infinities, which Python's parser would take, are no JSON."""
+    raise ValueError(constant)
 
 
 def values_of_attribute(type: str, text: str) -> list[Any] | None:
