@@ -10,9 +10,9 @@ REMARK = """\
 SMS and mobile push have no carrier here: messages to phone numbers and platform endpoints go to a
 local outbox, which `ogi outbox` shows ([operating](operating.md#the-outbox)). Mails go out by the
 SMTP server that `--smtp-host` names, else to the outbox as well. Reports of SMS usage and the
-platform BAIDU are refused. Firehose and X-Ray are not here:
-what names them (a protocol, feedback attributes, destinations of findings, active tracing) is
-refused; a publisher's trace header ends at the topic. [Decision 16](decisions/0016-what-topics-keep-and-tell.md) lists the managed data
+platform BAIDU are refused. Firehose and X-Ray are not here: what names them (a protocol, feedback
+attributes, destinations of findings, active tracing) is refused; a publisher's trace header ends
+at the topic. [Decision 16](decisions/0016-what-topics-keep-and-tell.md) lists the managed data
 identifiers; others are refused."""
 """For the coverage page."""
 
