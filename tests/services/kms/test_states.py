@@ -141,6 +141,29 @@ async def test_an_alias_leaves_a_key_that_is_to_be_deleted_but_does_not_come_to_
     assert len(names["Aliases"]) == 2
 
 
+async def test_an_alias_moves_between_keys_of_one_type_and_usage(world: World) -> None:
+    """API_UpdateAlias: "both symmetric or both asymmetric or both HMAC", of "the same key usage"."""
+
+    async def key(spec: str, usage: str) -> str:
+        made = await world.call("kms", "CreateKey", KeySpec=spec, KeyUsage=usage)
+        arn: str = made["KeyMetadata"]["Arn"]
+        return arn
+
+    rsa, ecc = await key("RSA_2048", "SIGN_VERIFY"), await key("ECC_NIST_P256", "SIGN_VERIFY")
+    hmac, other = [await key(f"HMAC_{n}", "GENERATE_VERIFY_MAC") for n in (256, 512)]
+    decrypting, symmetric = (
+        await key("RSA_2048", "ENCRYPT_DECRYPT"), await key("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"),
+    )  # fmt: skip
+    for start, good, bad in (
+        (rsa, ecc, decrypting), (hmac, other, symmetric), (symmetric, symmetric, decrypting),
+    ):  # fmt: skip
+        await world.call("kms", "CreateAlias", AliasName="alias/a", TargetKeyId=start)
+        assert await outcome(world, "UpdateAlias", AliasName="alias/a", TargetKeyId=good) is None
+        said = await outcome(world, "UpdateAlias", AliasName="alias/a", TargetKeyId=bad)
+        assert said is not None and said.startswith("ValidationException: ")
+        await world.call("kms", "DeleteAlias", AliasName="alias/a")
+
+
 async def test_the_rotation_of_keys_that_never_rotate_is_told_as_off(world: World) -> None:
     for spec, usage in (("RSA_2048", "SIGN_VERIFY"), ("HMAC_256", "GENERATE_VERIFY_MAC")):
         arn = await key_in(world, "Enabled", KeySpec=spec, KeyUsage=usage)

@@ -66,13 +66,19 @@ def update(tx: Transaction, call: Call, name: str, key: Key) -> None:
     keys.require_present(key)
     old = target(tx, call, alias)
     if old is not None and old.id != key.id:
-        if (old.spec.partition("_")[0], old.usage) != (key.spec.partition("_")[0], key.usage):
+        if (_type(old), old.usage) != (_type(key), key.usage):
             raise ValidationException(
                 f"Alias {call.arn('kms', name)} cannot be changed from {old.arn} to {key.arn}:"
                 " the keys differ in type or usage."
             )
         _unpoint(tx, old, name)
     _point(tx, call, msgspec.structs.replace(alias, key_id=key.id, updated=call.now), key)
+
+
+def _type(key: Key) -> str:
+    """ "Both symmetric or both asymmetric or both HMAC": API_UpdateAlias."""
+    kind = key.spec.partition("_")[0]
+    return kind if kind in ("SYMMETRIC", "HMAC") else "asymmetric"
 
 
 def delete(tx: Transaction, call: Call, name: str) -> None:
