@@ -82,20 +82,60 @@ def test_a_document_of_hostile_size_or_depth_is_refused(text: str) -> None:
         ({"Effect": "Allow", "Action": "a:b"}, "Policy statement must contain resources."),
         (statement("SendMessage"), "must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
         (statement("a:b:c"), "Actions/Condition can contain only one colon."),
-        (statement("s*:x"), r"Vendor s\* is not valid"),
+        (statement("s*:x"), "vendors .e.g., aws, ec2, etc.. must not contain wildcards."),
         (statement("a:b", "bucket"), 'Resource bucket must be in ARN format or "\\*".'),
         (
             statement("a:b", "arn:x:s3:::b"),
             'Partition "x" is not valid for resource "arn:x:s3:::b"',
         ),
         (statement("a:b", "arn:aws:s3:b"), "The policy failed legacy parsing"),
-        (statement("a:b", "arn:aws:iam:eu-west-1:1:user/x"), "cannot contain region information."),
+        (statement("a:b", "arn:aws-cn:s3:::b"), 'Partition "aws-cn" is not valid for resource'),
+        (statement("a:b", "arn:aws:iam:eu-west-1:1:user/x"), "can not contain region information."),
+        (statement("a:b", "arn:aws:s3:eu-west-1::b"), "can not contain region information."),
+        (statement("a:b", "arn:aws:s3::111122223333:b"), "cannot contain an account id."),
+        (statement("a:b", "arn:aws:s*:::b"), "Resource vendor must be fully qualified"),
+        (
+            statement("a:b", Condition={"ArnLike": {"aws:SourceArn": "bucket"}}),
+            "The policy failed legacy parsing",
+        ),
+        (
+            statement("a:b", Condition={"ForAnyValue:ArnEqualsIfExists": {"a:b": ["arn:aws:s3"]}}),
+            "The policy failed legacy parsing",
+        ),
         (statement("a:b", Sid="not alpha"), "must be alpha-numeric"),
     ],
 )
 def test_an_identity_policy_is_checked_further(body: Any, sentence: str) -> None:
     with pytest.raises(PolicySyntax, match=sentence):
         check_identity(policy.compile(document(body)))
+
+
+@pytest.mark.parametrize(
+    "resource",
+    ["*", "arn:aws:s3:::b", "arn:*:s3:::b", "arn:aws:s3:*:*:b", "arn:aws:s3:::b/*", "arn:aws:s3*",
+     "arn:aws:s3:eu-west-1:111122223333:accesspoint/a/object/k", "arn:aws:iam::1:user/${aws:x}"],
+)  # fmt: skip
+def test_an_identity_policy_names_resources_so(resource: str) -> None:
+    check_identity(policy.compile(document(statement("a:b", resource))))
+
+
+@pytest.mark.parametrize(
+    ("change", "of_iam"),
+    [
+        ({"Effect": "allow"}, "The policy failed legacy parsing"),
+        ({"Effect": []}, "Syntax errors in policy."),
+        ({"Condition": {"Foo": {"a": "b"}}}, "Syntax errors in policy."),
+        ({"Condition": {"ForOneValue:Bool": {"a": "true"}}}, "Syntax errors in policy."),
+        ({"Condition": {"DateLessThan": {"a": "noon"}}}, "The policy failed legacy parsing"),
+        ({"Condition": {"IpAddress": {"a": "10.0.0.0/33"}}}, "The policy failed legacy parsing"),
+        ({"Condition": {"NumericEquals": {"a": "x"}}}, "The policy failed legacy parsing"),
+        ({"Action": []}, "Policy statement must contain actions."),
+    ],
+)
+def test_iam_says_in_its_own_words_what_is_wrong(change: Any, of_iam: str) -> None:
+    with pytest.raises(PolicySyntax) as caught:
+        policy.compile(document({**statement("a:b"), **change}))
+    assert caught.value.of_iam == of_iam
 
 
 def test_sids_are_unique_in_a_policy() -> None:
@@ -108,9 +148,14 @@ def test_sids_are_unique_in_a_policy() -> None:
     ("body", "sentence"),
     [
         ({"Effect": "Allow", "Action": "sts:AssumeRole"}, "Missing required field Principal"),
-        (statement("sts:AssumeRole", Principal="*"), "Has prohibited field Resource"),
-        ({"Effect": "Allow", "Action": "s3:*", "Principal": "*"},
-         "AssumeRole policy may only specify STS AssumeRole actions."),
+        (statement("sts:AssumeRole", Principal={"AWS": "*"}), "Has prohibited field Resource"),
+        ({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"},
+         'AssumeRolepolicy contained an invalid principal: "STAR":"[*]".'),
+        *[
+            ({"Effect": "Allow", "Action": action, "Principal": {"AWS": "*"}},
+             "AssumeRole policy may only specify STS AssumeRole actions.")
+            for action in ("s3:*", "sts:*", "sts:assumerole", "sts:GetCallerIdentity")
+        ],
     ],
 )  # fmt: skip
 def test_a_trust_policy_is_checked_further(body: Any, sentence: str) -> None:

@@ -37,8 +37,18 @@ Test = Callable[[str, Context], bool]
 """Whether one value of the request matches one of the policy's values."""
 
 
+SYNTAX = "Syntax errors in policy."
+LEGACY = "The policy failed legacy parsing"
+"""What IAM says of an operator that there is not, and of a value that its operator cannot take:
+github.com/badmintoncryer/cdk-preflight, rules/iam/pf-iam-policy-condition-*."""
+
+
 class BadCondition(ValueError):
     """A condition that no operator understands; the text says why."""
+
+    def __init__(self, text: str, of_iam: str = LEGACY) -> None:
+        super().__init__(text)
+        self.of_iam = of_iam
 
 
 class Condition:
@@ -58,7 +68,7 @@ class Condition:
         if not colon:
             quantifier, rest = "", operator
         elif quantifier.lower() not in ("forallvalues", "foranyvalue"):
-            raise BadCondition(f"Invalid Condition type : {operator}.")
+            raise BadCondition(f"Invalid Condition type : {operator}.", SYNTAX)
         self.quantifier = quantifier.lower()
         name = rest.lower()
         self.if_exists = name.endswith("ifexists") and name != "nullifexists"
@@ -66,7 +76,7 @@ class Condition:
             name = name[: -len("ifexists")]
         found = OPERATORS.get(name)
         if found is None:
-            raise BadCondition(f"Invalid Condition type : {operator}.")
+            raise BadCondition(f"Invalid Condition type : {operator}.", SYNTAX)
         make, self.negated = found
         self.test: Test | None = None if make is None else make(self.values, variables)
         self.is_literal = not any("${" in value for value in self.values)

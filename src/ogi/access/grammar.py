@@ -1,20 +1,26 @@
 """What a policy may say, by where it is put: IAM's rules beyond the grammar, in its sentences.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html#policies-grammar-notes
+The sentences are IAM's answers of September 2026 as github.com/badmintoncryer/cdk-preflight quotes
+them, rules/iam.
 """
 
 from __future__ import annotations
 
 import re
 
+from ogi.access.conditions import ARN_PARTS, LEGACY
 from ogi.access.policy import Policy, PolicySyntax, Statement
 
-PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "*")
+PARTITIONS = ("aws", "*")
+"""Ogi's accounts are of the partition `aws`."""
+REGIONLESS = frozenset({"iam", "route53"})
 _SID = re.compile(r"[0-9A-Za-z]*")
-_TRUST_ACTIONS = frozenset(
-    {"sts:assumerole", "sts:assumerolewithwebidentity", "sts:assumerolewithsaml",
-     "sts:tagsession", "sts:setsourceidentity", "sts:setcontext"}
-)  # fmt: skip
+_TRUST_ACTIONS = frozenset({
+    "sts:AssumeRole", "sts:AssumeRole*", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity",
+    "sts:SetContext", "sts:SetSourceIdentity", "sts:TagSession",
+})  # fmt: skip
+"""In this case only: `sts:assumerole` and `sts:*` are refused."""
 
 
 def check_identity(policy: Policy) -> None:
@@ -28,6 +34,7 @@ def check_identity(policy: Policy) -> None:
         if not statement.named_resource:
             raise PolicySyntax("Policy statement must contain resources.")
         _check_actions(statement)
+        _check_arns(statement)
         for resource in statement.resource_texts:
             _check_resource(resource)
 
@@ -38,14 +45,15 @@ def check_trust(policy: Policy) -> None:
     for statement in policy.statements:
         if statement.principals is None:
             raise PolicySyntax("Missing required field Principal")
+        if statement.principals.bare:
+            raise PolicySyntax('AssumeRolepolicy contained an invalid principal: "STAR":"*".')
         if statement.named_resource:
             raise PolicySyntax("Has prohibited field Resource")
+        _check_arns(statement)
         if any(kind == "CanonicalUser" for kind, _ in statement.principals.entries):
             raise PolicySyntax("Invalid principal in policy.")
-        for action in statement.action_texts:
-            lower = action.lower()
-            if lower not in _TRUST_ACTIONS and lower not in ("sts:*", "sts:assumerole*"):
-                raise PolicySyntax("AssumeRole policy may only specify STS AssumeRole actions.")
+        if not _TRUST_ACTIONS.issuperset(statement.action_texts):
+            raise PolicySyntax("AssumeRole policy may only specify STS AssumeRole actions.")
 
 
 def _check_sids(policy: Policy) -> None:
@@ -71,7 +79,7 @@ def _check_actions(statement: Statement) -> None:
         if ":" in name:
             raise PolicySyntax("Actions/Condition can contain only one colon.")
         if "*" in vendor or "?" in vendor:
-            raise PolicySyntax(f"Vendor {vendor} is not valid")
+            raise PolicySyntax("Action vendors (e.g., aws, ec2, etc.) must not contain wildcards.")
 
 
 def _check_resource(resource: str) -> None:
@@ -82,7 +90,25 @@ def _check_resource(resource: str) -> None:
         raise PolicySyntax(f'Resource {resource} must be in ARN format or "*".')
     if len(parts) > 1 and parts[1] not in PARTITIONS:
         raise PolicySyntax(f'Partition "{parts[1]}" is not valid for resource "{resource}".')
-    if len(parts) < 6 and not resource.endswith("*"):
-        raise PolicySyntax("The policy failed legacy parsing")
-    if len(parts) == 6 and parts[2] == "iam" and parts[3] not in ("", "*"):
-        raise PolicySyntax(f"IAM resource {resource} cannot contain region information.")
+    if len(parts) < ARN_PARTS and not resource.endswith("*"):
+        raise PolicySyntax(LEGACY)
+    if len(parts) < ARN_PARTS:
+        return
+    vendor, region, account, rest = parts[2:]
+    if "*" in vendor or "?" in vendor:
+        raise PolicySyntax("Resource vendor must be fully qualified and cannot contain regexes.")
+    bucket = vendor == "s3" and "/" not in rest
+    if (bucket or vendor in REGIONLESS) and region.strip("*?"):
+        raise PolicySyntax(f"Resource {resource} can not contain region information.")
+    if bucket and account.strip("*?"):
+        raise PolicySyntax(f"Resource {resource} cannot contain an account id.")
+
+
+def _check_arns(statement: Statement) -> None:
+    """The operators of ARNs compare with ARNs."""
+    for condition in statement.conditions:
+        if not condition.operator.rpartition(":")[2].lower().startswith("arn"):
+            continue
+        for value in condition.values:
+            if value != "*" and (not value.startswith("arn:") or value.count(":") < ARN_PARTS - 1):
+                raise PolicySyntax(LEGACY)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ogi.access import patterns
-from ogi.access.conditions import BadCondition, Condition, Context
+from ogi.access.conditions import LEGACY, SYNTAX, BadCondition, Condition, Context
 from ogi.access.patterns import Pattern
 from ogi.access.principals import Principals
 
@@ -36,6 +36,11 @@ _STATEMENT_KEYS = frozenset(
 
 class PolicySyntax(ValueError):
     """A document that is no policy. The text is AWS's sentence; services name the error."""
+
+    def __init__(self, text: str, of_iam: str = "") -> None:
+        super().__init__(text)
+        self.of_iam = of_iam or text
+        """IAM's own sentence: ogi.access.grammar."""
 
 
 class Statement:
@@ -184,7 +189,7 @@ def compile(text: str) -> Policy:
     document = _parse(text)
     version = document.get("Version", VERSIONS[0])
     if version not in VERSIONS:
-        raise PolicySyntax("The policy must contain a valid version string")
+        raise PolicySyntax("The policy must contain a valid version string", SYNTAX)
     if not isinstance(document.get("Id", ""), str):
         raise PolicySyntax("Syntax errors in policy.")
     bodies = document.get("Statement")
@@ -227,7 +232,7 @@ def _statement(index: int, body: Any, variables: bool) -> Statement:
     if not isinstance(body, dict) or body.keys() - _STATEMENT_KEYS:
         raise PolicySyntax("Syntax errors in policy.")
     if body.get("Effect") not in ("Allow", "Deny"):
-        raise PolicySyntax("Syntax errors in policy.")
+        raise PolicySyntax(SYNTAX, LEGACY if isinstance(body.get("Effect"), str) else SYNTAX)
     for one, other in (("Action", "NotAction"), ("Resource", "NotResource"),
                        ("Principal", "NotPrincipal")):  # fmt: skip
         if one in body and other in body:
@@ -245,7 +250,7 @@ def _statement(index: int, body: Any, variables: bool) -> Statement:
     except PolicySyntax:
         raise
     except BadCondition as condition:
-        raise PolicySyntax(str(condition)) from None
+        raise PolicySyntax(str(condition), condition.of_iam) from None
     except (TypeError, ValueError):
         raise PolicySyntax("Syntax errors in policy.") from None
 

@@ -34,10 +34,21 @@ class Principals:
     `arns`: ARNs of users, roles and sessions; unique ids of those that are bound to one.
     """
 
-    __slots__ = ("accounts", "anyone", "arns", "entries", "federated", "negated", "services")
+    __slots__ = (
+        "accounts",
+        "anyone",
+        "arns",
+        "bare",
+        "entries",
+        "federated",
+        "negated",
+        "services",
+    )
 
     def __init__(self, element: Any, negated: bool) -> None:
         self.negated = negated
+        self.bare = element == "*"
+        """Written as "*", not as a map."""
         self.entries = _entries(element)
         self.anyone = ("AWS", "*") in self.entries
         # A principal is kept as `ARN ID` once it is bound to who had the ARN (ogi.access.trusts).

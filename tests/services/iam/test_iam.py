@@ -290,14 +290,30 @@ async def test_only_what_exists_is_attached(world: World, arn: str) -> None:
     )
 
 
-async def test_ten_policies_can_be_attached(world: World) -> None:
-    await world.call("iam", "CreateUser", UserName="bob")
-    listed = (await world.call("iam", "ListPolicies", Scope="AWS"))["Policies"]
-    for policy in listed[:10]:
-        await world.call("iam", "AttachUserPolicy", UserName="bob", PolicyArn=policy["Arn"])
-    more = world.call("iam", "AttachUserPolicy", UserName="bob", PolicyArn=listed[10]["Arn"])
-    assert await refused(LimitExceededException, more) == (
-        "Cannot exceed quota for PoliciesPerUser: 10"
+@pytest.mark.parametrize(("noun", "most"), [("User", 10), ("Group", 10), ("Role", 20)])
+async def test_so_many_policies_can_be_attached(world: World, noun: str, most: int) -> None:
+    trust = {"AssumeRolePolicyDocument": TRUST} if noun == "Role" else {}
+    name = {f"{noun}Name": "bob"}
+    await world.call("iam", f"Create{noun}", **name, **trust)
+    for n in range(most + 1):
+        made = await world.call("iam", "CreatePolicy", PolicyName=f"p{n}", PolicyDocument=ALLOW)
+        arn = made["Policy"]["Arn"]
+        attach = world.call("iam", f"Attach{noun}Policy", **name, PolicyArn=arn)
+        if n < most:
+            await attach
+    assert await refused(LimitExceededException, attach) == (
+        f"Cannot exceed quota for PoliciesPer{noun}: {most}"
+    )
+
+
+@pytest.mark.parametrize("operation", ["CreateUser", "CreateGroup", "CreateRole", "CreatePolicy",
+                                       "CreateInstanceProfile"])  # fmt: skip
+async def test_the_paths_of_service_linked_roles_are_reserved(world: World, operation: str) -> None:
+    noun = operation.removeprefix("Create")
+    rest = {"Role": {"AssumeRolePolicyDocument": TRUST}, "Policy": {"PolicyDocument": ALLOW}}
+    request = {f"{noun}Name": "x", "Path": "/aws-service-role/x/", **rest.get(noun, {})}
+    assert await refused(InvalidInputException, world.call("iam", operation, **request)) == (
+        "Paths beginning with '/aws-service-role' are reserved for AWS Service Linked Roles"
     )
 
 

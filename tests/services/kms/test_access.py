@@ -120,7 +120,7 @@ async def test_a_policy_that_locks_its_author_out_is_refused(world: World) -> No
         ({"Principal": "ann"}, "Syntax errors in policy."),
         ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:user/eve"}}, "invalid principals."),
         ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/*"}}, "invalid principals."),
-        ({"Principal": None}, "correct."),
+        ({"Principal": None}, "Policy contains a statement with no principal."),
     ],
 )
 async def test_a_key_policy_that_nobody_could_evaluate_is_never_kept(

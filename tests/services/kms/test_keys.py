@@ -193,6 +193,20 @@ async def test_aliases_follow_their_rules(world: World) -> None:
     ):  # fmt: skip
         error = await refusal(world, "CreateAlias", AliasName=name, TargetKeyId=first)
         assert error.shape == shape
+    assert error.message == (
+        "The alias name for a customer managed CMK cannot begin with alias/aws/."
+    )
+
+
+async def test_an_alias_refers_to_a_key(world: World) -> None:
+    first = (await new_key(world))["KeyId"]
+    await world.call("kms", "CreateAlias", AliasName="alias/a", TargetKeyId=first)
+    arn = (await everything(world, "ListAliases", "Aliases", KeyId=first))[0]["AliasArn"]
+    for target in ("alias/a", arn):
+        for operation, name in (("CreateAlias", "alias/b"), ("UpdateAlias", "alias/a")):
+            error = await refusal(world, operation, AliasName=name, TargetKeyId=target)
+            assert error.shape == "ValidationException"
+            assert error.message == "Aliases must refer to keys. Not aliases"
 
 
 async def test_a_key_has_at_most_fifty_aliases(world: World) -> None:

@@ -142,7 +142,7 @@ async def test_an_alias_leaves_a_key_that_is_to_be_deleted_but_does_not_come_to_
 
 
 async def test_an_alias_moves_between_keys_of_one_type_and_usage(world: World) -> None:
-    """API_UpdateAlias: "both symmetric or both asymmetric or both HMAC", of "the same key usage"."""
+    """API_UpdateAlias: "both symmetric or both asymmetric or both HMAC", "the same key usage"."""
 
     async def key(spec: str, usage: str) -> str:
         made = await world.call("kms", "CreateKey", KeySpec=spec, KeyUsage=usage)

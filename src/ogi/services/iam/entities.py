@@ -87,6 +87,14 @@ def boundary(tx: Reader, call: Call, request: Fields) -> str:
     return arn
 
 
+def check_path(path: str) -> None:
+    """IAM's answer in cdk-preflight, rules/iam/pf-iam-path-service-role-reserved."""
+    if path.startswith("/aws-service-role"):
+        raise InvalidInputException(
+            "Paths beginning with '/aws-service-role' are reserved for AWS Service Linked Roles"
+        )
+
+
 def require_policy_arn(arn: str) -> None:
     """In the words of github.com/hashicorp/terraform-provider-aws/issues/1337."""
     if not _POLICY_ARN.fullmatch(arn):
@@ -163,7 +171,7 @@ def checked(document: str) -> str:
     try:
         check_identity(policies.compile(document))
     except policies.PolicySyntax as error:
-        raise MalformedPolicyDocumentException(str(error)) from None
+        raise MalformedPolicyDocumentException(error.of_iam) from None
     return document
 
 
@@ -172,7 +180,7 @@ def trusted(tx: Reader, document: str) -> str:
     try:
         return trusts.bind(tx, document)
     except policies.PolicySyntax as error:
-        raise MalformedPolicyDocumentException(str(error)) from None
+        raise MalformedPolicyDocumentException(error.of_iam) from None
 
 
 def size(document: str) -> int:

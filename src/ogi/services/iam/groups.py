@@ -22,6 +22,7 @@ MEMBERS_MAX = quotas.USERS_MAX
 def create_group(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["GroupName"]
     entities.refuse_existing(tx, call, GROUPS, name, f"Group with name {name} already exists.")
+    entities.check_path(request.get("Path", "/"))
     quotas.refuse_more(tx, call, GROUPS)
     group = Group(
         account=call.account,

@@ -25,9 +25,9 @@ from ogi.services.iam.service import SERVICE, home
 from ogi.storage import Reader, Transaction
 from ogi.storage.tables import Table
 
-ATTACHED_MAX = 10
-"""Managed policies per user, group or role.
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+ATTACHED_MAX = {"User": 10, "Group": 10, "Role": 20}
+"""Managed policies: "Cannot exceed quota for PoliciesPerRole: 20" is IAM's word of September 2026
+(github.com/badmintoncryer/cdk-preflight, rules/iam/pf-iam-managed-policy-count)."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,9 @@ def _attached(noun: Noun) -> None:
         entities.attachable(tx, call, arn)
         if arn in row.attached:
             return {}
-        if len(row.attached) >= ATTACHED_MAX:
-            raise LimitExceededException(
-                f"Cannot exceed quota for PoliciesPer{noun.name}: {ATTACHED_MAX}"
-            )
+        most = ATTACHED_MAX[noun.name]
+        if len(row.attached) >= most:
+            raise LimitExceededException(f"Cannot exceed quota for PoliciesPer{noun.name}: {most}")
         identities.put(tx, noun.table, replace(row, attached=(*row.attached, arn)))
         return {}
 

@@ -48,6 +48,7 @@ def create_policy(tx: Transaction, call: Call, request: Fields) -> Fields:
         raise EntityAlreadyExistsException(
             f"A policy called {name} already exists. Duplicate names are not allowed."
         )
+    entities.check_path(request.get("Path", "/"))
     quotas.refuse_more(tx, call, POLICIES)
     row = ManagedPolicy(
         account=call.account,

@@ -22,6 +22,7 @@ from ogi.storage import Reader, Transaction
 def create_instance_profile(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["InstanceProfileName"]
     entities.refuse_existing(tx, call, PROFILES, name, f"Instance Profile {name} already exists.")
+    entities.check_path(request.get("Path", "/"))
     quotas.refuse_more(tx, call, PROFILES)
     row = InstanceProfile(
         account=call.account,

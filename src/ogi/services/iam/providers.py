@@ -184,7 +184,10 @@ def _checked_url(call: Call, url: str) -> tuple[str, bool]:
         good = False
     plain = url.isascii() and not any(c <= " " or c in "?#@\\" for c in url)
     allowed = ("https", "http") if call.ports.settings.oidc_http else ("https",)
-    if not good or not plain or parts.scheme not in allowed or len(url) > URL_CHARACTERS_MAX:
+    if good and parts.scheme not in allowed:
+        # IAM's code in cdk-preflight, rules/iam/pf-iam-oidc-provider-url-https; it says no more.
+        raise InvalidInputException("Invalid Open ID Connect Provider URL")
+    if not good or not plain or len(url) > URL_CHARACTERS_MAX:
         raise ValidationError("Invalid Open ID Connect Provider URL")
     return providers.without_scheme(url), parts.scheme == "https"
 

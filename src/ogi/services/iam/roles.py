@@ -24,6 +24,7 @@ TRUST_CHARACTERS_MAX = 2048
 def create_role(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["RoleName"]
     entities.refuse_existing(tx, call, ROLES, name, f"Role with name {name} already exists.")
+    entities.check_path(request.get("Path", "/"))
     quotas.refuse_more(tx, call, ROLES)
     boundary = entities.boundary(tx, call, request)
     trust = request["AssumeRolePolicyDocument"]

@@ -27,6 +27,7 @@ KEYS_MAX = 2
 def create_user(tx: Transaction, call: Call, request: Fields) -> Fields:
     name = request["UserName"]
     entities.refuse_existing(tx, call, USERS, name, f"User with name {name} already exists.")
+    entities.check_path(request.get("Path", "/"))
     quotas.refuse_more(tx, call, USERS)
     boundary = entities.boundary(tx, call, request)
     user = User(

@@ -34,8 +34,19 @@ def check_name(name: str) -> None:
         )
     if not _NAME.fullmatch(name):
         raise ValidationException(f"{name} contains invalid characters for an alias")
-    if name == PREFIX or name.startswith(managed.ALIAS_PREFIX):
+    if name.startswith(managed.ALIAS_PREFIX):
+        # KMS's answer in github.com/badmintoncryer/cdk-preflight, rules/kms/pf-kms-alias-name
+        raise InvalidAliasNameException(
+            "The alias name for a customer managed CMK cannot begin with alias/aws/."
+        )
+    if name == PREFIX:
         raise InvalidAliasNameException
+
+
+def check_target(text: str) -> None:
+    """Refuse an alias, or the ARN of one, as the target of an alias (pf-kms-alias-target there)."""
+    if text.startswith(PREFIX) or f":{PREFIX}" in text:
+        raise ValidationException("Aliases must refer to keys. Not aliases")
 
 
 def find(tx: Reader, call: Call, name: str) -> Alias:

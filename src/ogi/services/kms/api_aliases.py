@@ -20,11 +20,13 @@ ALIASES_PAGE_MAX = 100
 
 def _new_arns(tx: Reader, call: Call, request: Fields) -> Sequence[str]:
     aliases.check_name(request["AliasName"])
+    aliases.check_target(request["TargetKeyId"])
     key = keys.find_own(tx, call, request["TargetKeyId"])
     return call.arn("kms", request["AliasName"]), key.arn
 
 
 def _moved_arns(tx: Reader, call: Call, request: Fields) -> Sequence[str]:
+    aliases.check_target(request["TargetKeyId"])
     return *_old_arns(tx, call, request), keys.find_own(tx, call, request["TargetKeyId"]).arn
 
 

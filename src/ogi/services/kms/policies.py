@@ -71,6 +71,7 @@ def check(tx: Reader, policy: str) -> None:
     for statement in compiled.statements:
         principals = statement.principals
         if principals is None:
-            raise MalformedPolicyDocumentException
+            # KMS's answer in cdk-preflight, rules/kms/pf-kms-key-policy-statement
+            raise MalformedPolicyDocumentException("Policy contains a statement with no principal.")
         if not all(kind != "AWS" or trusts.exists(tx, who) for kind, who in principals.entries):
             raise MalformedPolicyDocumentException(INVALID_PRINCIPALS)

@@ -55,7 +55,7 @@ def session_policies(tx: Reader, account: str, request: Fields) -> tuple[str, ..
         try:
             check_identity(policy.compile(request["Policy"]))
         except policy.PolicySyntax as error:
-            raise MalformedPolicyDocumentException(str(error)) from None
+            raise MalformedPolicyDocumentException(error.of_iam) from None
         found.append(request["Policy"])
     arns = request.get("PolicyArns", [])
     if len(arns) > POLICY_ARNS_MAX:
