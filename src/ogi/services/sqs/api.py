@@ -48,7 +48,8 @@ model) and are none of a message's."""
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_messages)
 def send_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
-    rates.admit(call, queue, rates.SEND, lambda: _group_sent(request))
+    if call.ports.settings.sqs_quotas:
+        rates.admit(call, queue, rates.SEND, _group_sent(request))
     ledger = Ledger(tx, queue)
     result = _sent(messages.send(tx, call, ledger, request))
     ledger.save(tx, call)
@@ -66,13 +67,12 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
             f"Batch requests cannot be longer than {attributes.MESSAGE_BYTES_MAX} bytes. "
             f"You have sent {size} bytes."
         )
-    rates.admit(call, queue, rates.SEND)
     ledger = Ledger(tx, queue)
 
     def act(entry: Fields) -> Fields:
         return _sent(messages.send(tx, call, ledger, entry))
 
-    result = batches.run(entries, rates.guarded(call, queue, rates.SEND, _group_sent, act))
+    result = _run(tx, call, ledger, rates.SEND, entries, act)
     ledger.save(tx, call)
     return result
 
@@ -117,7 +117,7 @@ async def receive_message(call: Call, request: Fields) -> Fields:
 
     def body(tx: Transaction, call: Call) -> tuple[list[Fields], Queue]:
         queue = queues.find(tx, call, url)
-        if not admitted:
+        if not admitted and call.ports.settings.sqs_quotas:
             rates.admit(call, queue, rates.RECEIVE)
         if attempt:
             fifo.check_attempt(queue, attempt)
@@ -223,7 +223,8 @@ def _system_attributes(one: Received) -> dict[str, str]:
 def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
     ledger = Ledger(tx, queue)
-    rates.admit(call, queue, rates.DELETE, lambda: _group_received(tx, call, ledger, request))
+    if call.ports.settings.sqs_quotas:
+        rates.admit(call, queue, rates.DELETE, _group_received(tx, call, ledger, request))
     id = messages.delete(tx, call, ledger, request["ReceiptHandle"])
     messages.note_deleted(call, ledger, [id])
     ledger.save(tx, call)
@@ -234,7 +235,6 @@ def delete_message(tx: Transaction, call: Call, request: Fields) -> Fields:
 def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "DeleteMessageBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
-    rates.admit(call, queue, rates.DELETE)
     ledger = Ledger(tx, queue)
     known = messages.read_receipts(tx, call, ledger, entries)
     gone: list[bytes] = []
@@ -244,7 +244,7 @@ def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields
         gone.append(messages.delete(tx, call, ledger, entry["ReceiptHandle"], receipt))
         return {}
 
-    result = _by_receipt(tx, call, ledger, rates.DELETE, entries, act)
+    result = _run(tx, call, ledger, rates.DELETE, entries, act)
     messages.note_deleted(call, ledger, gone)
     ledger.save(tx, call)
     return result
@@ -254,7 +254,8 @@ def delete_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields
 def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = queues.find(tx, call, request["QueueUrl"])
     ledger = Ledger(tx, queue)
-    rates.admit(call, queue, rates.CHANGE, lambda: _group_received(tx, call, ledger, request))
+    if call.ports.settings.sqs_quotas:
+        rates.admit(call, queue, rates.CHANGE, _group_received(tx, call, ledger, request))
     messages.change_visibility(
         tx, call, ledger, request["ReceiptHandle"], request["VisibilityTimeout"]
     )
@@ -268,7 +269,6 @@ def change_message_visibility(tx: Transaction, call: Call, request: Fields) -> F
 def change_message_visibility_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     entries = batches.check(request, "ChangeMessageVisibilityBatchRequestEntry")
     queue = queues.find(tx, call, request["QueueUrl"])
-    rates.admit(call, queue, rates.CHANGE)
     ledger = Ledger(tx, queue)
 
     def act(entry: dict[str, Any]) -> Fields:
@@ -276,16 +276,23 @@ def change_message_visibility_batch(tx: Transaction, call: Call, request: Fields
         messages.change_visibility(tx, call, ledger, entry["ReceiptHandle"], hidden_s)
         return {}
 
-    result = _by_receipt(tx, call, ledger, rates.CHANGE, entries, act)
+    result = _run(tx, call, ledger, rates.CHANGE, entries, act)
     ledger.save(tx, call)
     return result
 
 
-def _by_receipt(
+def _run(
     tx: Reader, call: Call, ledger: Ledger, action: str, entries: list[Fields],
     act: Callable[[Fields], Fields],
 ) -> Fields:  # fmt: skip
+    """Each entry for itself; where rates are counted, the request and its groups first."""
+    if not call.ports.settings.sqs_quotas:
+        return batches.run(entries, act)
+    rates.admit(call, ledger.queue, action)
+
     def group_of(entry: Fields) -> str:
+        if action == rates.SEND:
+            return _group_sent(entry)
         return _group_received(tx, call, ledger, entry)
 
     return batches.run(entries, rates.guarded(call, ledger.queue, action, group_of, act))

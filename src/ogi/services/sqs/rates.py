@@ -97,23 +97,21 @@ class Second:
         self.seen.add(mark)
 
 
-def admit(call: Call, queue: Queue, action: str, group_of: Callable[[], str] | None = None) -> None:
+def admit(call: Call, queue: Queue, action: str, group: str = "") -> None:
     """Count a request to a FIFO queue; raises RequestThrottled if it is one too many.
 
-    group_of: of a request that is about one message, that message's group, '' if it has none.
+    group: of a request that is about one message, that message's group. Called only where the
+    settings have quotas.
     """
-    text = call.ports.settings.sqs_quotas
-    if not text or not queue.attributes.fifo:
+    if not queue.attributes.fifo:
         return
-    quotas, by_group = parse(text), _by_group(queue)
+    quotas, by_group = parse(call.ports.settings.sqs_quotas), _by_group(queue)
     second, arn = _second(call), queue.arn
     most = quotas.high(queue.region) if by_group else quotas.fifo_rate
     if most:
         second.take(call, (arn, action, ""), most)
-    if by_group and quotas.fifo_group_rate and group_of is not None:
-        group = group_of()
-        if group:
-            second.take(call, (arn, action, group), quotas.fifo_group_rate)
+    if group and by_group and quotas.fifo_group_rate:
+        second.take(call, (arn, action, group), quotas.fifo_group_rate)
 
 
 Act = Callable[[Any], Any]
@@ -124,13 +122,9 @@ def guarded(
 ) -> Act:
     """`act` on an entry of a request, refused where its group had too many; `act` itself where no
     group is counted."""
-    text = call.ports.settings.sqs_quotas
-    if not text or not _by_group(queue):
+    most = parse(call.ports.settings.sqs_quotas).fifo_group_rate
+    if not most or not _by_group(queue):
         return act
-    most = parse(text).fifo_group_rate
-    if not most:
-        return act
-
     taken: set[str] = set()
 
     def guard(entry: Fields) -> Any:
