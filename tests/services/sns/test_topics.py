@@ -118,6 +118,15 @@ async def test_permissions_become_statements_of_the_policy(sns: Client) -> None:
         "Action": "SNS:Publish",
         "Resource": topic,
     }
+    with pytest.raises(AwsError, match="Statement already exists"):
+        await sns.add_permission(
+            TopicArn=topic, Label="eve", AWSAccountId=["999988887777"], ActionName=["Publish"]
+        )
+    for nobody in ("eve", "99998888777", "arn:aws:iam::111122223333:user/nobody"):
+        with pytest.raises(AwsError, match="Policy Error: PrincipalNotFound"):
+            await sns.add_permission(
+                TopicArn=topic, Label="x", AWSAccountId=[nobody], ActionName=["Publish"]
+            )
     await sns.remove_permission(TopicArn=topic, Label="eve")
     attributes = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
     assert [s["Sid"] for s in json.loads(attributes["Policy"])["Statement"]] == [

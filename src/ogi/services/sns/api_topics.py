@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -192,9 +193,7 @@ def add_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
     if any(s.get("Sid") == label for s in statements):
         raise InvalidParameterException.of("Statement already exists")
     actions = [f"SNS:{name}" for name in request["ActionName"]]
-    accounts = [
-        a if a.startswith("arn:") else f"arn:aws:iam::{a}:root" for a in request["AWSAccountId"]
-    ]
+    accounts = [_principal(tx, name) for name in request["AWSAccountId"]]
     statements.append({
         "Sid": label,
         "Effect": "Allow",
@@ -217,6 +216,19 @@ def remove_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
     else:
         topics.save(tx, msgspec.structs.replace(topic, policy=""))
     return {}
+
+
+def _principal(tx: Reader, name: str) -> str:
+    """Whom a member of AWSAccountId means, as a policy names him."""
+    if re.fullmatch(r"[0-9]{12}", name):
+        return f"arn:aws:iam::{name}:root"
+    if name == "*":
+        return name
+    named = {"Effect": "Allow", "Principal": {"AWS": name}, "Action": "sns:Publish",
+             "Resource": "*"}  # fmt: skip
+    text = topics.fastened(tx, "Policy", json.dumps({"Version": "2012-10-17", "Statement": named}))
+    found: str = json.loads(text)["Statement"]["Principal"]["AWS"]
+    return found
 
 
 def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:
