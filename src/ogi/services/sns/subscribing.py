@@ -119,7 +119,7 @@ def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) ->
         return
     if protocol == "sms":
         if not phones.is_number(endpoint):
-            raise InvalidParameterException.of(f"Invalid SMS endpoint: {endpoint}")
+            raise InvalidParameterException(f"Invalid SMS endpoint: {endpoint}")
         return
     if protocol == "application":
         _check_device(tx, call, endpoint)
