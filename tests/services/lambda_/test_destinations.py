@@ -175,7 +175,6 @@ async def test_a_role_that_may_not_send_is_refused_when_it_is_configured(house: 
     [
         (f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default", "NotImplemented"),
         ("arn:aws:s3:::bucket", "NotImplemented"),
-        (f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:g", ""),
     ],
 )
 async def test_other_destinations_are_refused(house: House, target: str, code: str) -> None:
@@ -186,7 +185,73 @@ async def test_other_destinations_are_refused(house: House, target: str, code: s
             DestinationConfig={"OnFailure": {"Destination": target}},
         )
     )  # fmt: skip
-    assert error.code == code or (not code and error.shape == "InvalidParameterValueException")
+    assert error.code == code
+
+
+@pytest.mark.parametrize(
+    ("condition", "target"),
+    [
+        ("OnFailure", f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:g"),
+        ("OnFailure", f"arn:aws:sqs:{REGION}:{ACCOUNT}:q.fifo"),
+        ("OnSuccess", f"arn:aws:sqs:us-west-2:{ACCOUNT}:q"),
+        ("OnSuccess", "arn:aws:s3:::bucket"),
+    ],
+)
+async def test_what_cannot_be_a_destination_is_told_in_full(
+    house: House, condition: str, target: str
+) -> None:
+    await house.function()
+    error = await refused(
+        house.lambda_(
+            "PutFunctionEventInvokeConfig", FunctionName="f",
+            DestinationConfig={condition: {"Destination": target}},
+        )
+    )  # fmt: skip
+    success, failure = (target, "") if condition == "OnSuccess" else ("", target)
+    assert error.shape == "InvalidParameterValueException"
+    assert error.message == (
+        "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination="
+        f"{success}), onFailure=OnFailure(destination={failure})) is invalid."
+    )
+
+
+async def test_a_topic_that_keeps_order_is_no_destination(house: House) -> None:
+    await house.function()
+    target = {"Destination": f"arn:aws:sns:{REGION}:{ACCOUNT}:t.fifo"}
+    error = await refused(
+        house.lambda_(
+            "PutFunctionEventInvokeConfig", FunctionName="f",
+            DestinationConfig={"OnFailure": target},
+        )
+    )  # fmt: skip
+    assert error.message == "FIFO-type Amazon SNS topics aren't supported as a destination."
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (
+            f"arn:aws:sqs:us-west-2:{ACCOUNT}:q",
+            "The resource specified by the TargetArn must be in the same region as the Lambda "
+            "function it's associated with.",
+        ),
+        (
+            f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:g",
+            "The service specified by the TargetArn is not supported for dead letter "
+            "configuration.",
+        ),
+        (
+            f"arn:aws:sqs:{REGION}:{ACCOUNT}:q.fifo",
+            "FIFO SQS queue is not supported for dead letter configuration",
+        ),
+    ],
+)
+async def test_what_cannot_be_a_dead_letter_queue_is_said(
+    house: House, target: str, why: str
+) -> None:
+    error = await refused(house.function(DeadLetterConfig={"TargetArn": target}))
+    assert error.shape == "InvalidParameterValueException"
+    assert error.message == f"Invalid dead letter queue ARN: {why}"
 
 
 async def test_a_dead_letter_queue_is_taken_away_by_an_empty_name(house: House) -> None:

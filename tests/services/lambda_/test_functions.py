@@ -109,9 +109,13 @@ async def test_a_role_that_lambda_cannot_assume_is_refused(house: House) -> None
         (
             {"Environment": {"Variables": {"KEY": "x" * 4096}}},
             "Lambda was unable to configure your environment variables because the environment "
-            'variables you have provided exceeded the 4KB limit. String measured: {"KEY":"'
-            + "x" * 4096
-            + '"}',
+            "variables you have provided exceeded the 4KB limit. Measured size: 4106 bytes",
+        ),
+        (
+            {"Environment": {"Variables": {"1KEY": "secret"}}},
+            "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+            "constraint: Map keys must satisfy constraint: [Member must satisfy regular expression "
+            "pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
         ),
     ],
 )

@@ -80,7 +80,7 @@ async def create_function(call: Call, request: Fields) -> Fields:
         roles.check(tx, call, SERVICE, request["Role"], wanted.arn)
         settled = {**configurations.DEFAULTS, **fields}
         letters = settled.get("dead_letters", "")
-        destinations.check(tx, call, wanted.arn, request["Role"], letters, letters=True)
+        destinations.check_letters(tx, call, wanted.arn, request["Role"], letters)
         sealed = variables.seal(
             tx, call, wanted.arn, settled["kms_key"], _variables(request)
         )  # fmt: skip
@@ -200,7 +200,7 @@ async def update_function_configuration(call: Call, request: Fields) -> Fields:
             roles.check(tx, call, SERVICE, fields["role"], wanted.arn)
         if "dead_letters" in fields:
             role, letters = fields.get("role", function.latest.role), fields["dead_letters"]
-            destinations.check(tx, call, wanted.arn, role, letters, letters=True)
+            destinations.check_letters(tx, call, wanted.arn, role, letters)
         changed = dict(fields)
         if "Environment" in request or "kms_key" in fields:
             changed["variables"] = _resealed(tx, call, function, fields, request)

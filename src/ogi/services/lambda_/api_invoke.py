@@ -24,7 +24,7 @@ from ogi.services.lambda_.names import (
     on_qualified,
     target_of,
 )
-from ogi.services.lambda_.records import EVENT_CONFIGS, EventConfig, Version
+from ogi.services.lambda_.records import EVENT_CONFIGS, EventConfig
 from ogi.services.lambda_.service import SERVICE
 from ogi.storage import Reader, Transaction
 from ogi.storage.keys import text, texts
@@ -113,18 +113,6 @@ def _client_context(request: Fields) -> str:
 # -- how asynchronous events are tried again -------------------------------------------------------
 
 
-def _destination(
-    tx: Reader, call: Call, wanted: Target, version: Version, request: Fields, name: str, kept: str
-) -> str:
-    """The ARN that a request gives for OnSuccess or OnFailure, checked; `kept` if it gives none."""
-    given = request.get("DestinationConfig") or {}
-    if name not in given:
-        return kept
-    target: str = given[name].get("Destination", "")
-    destinations.check(tx, call, wanted.arn, version.role, target, letters=False)
-    return target
-
-
 def _qualifier(wanted: Target) -> str:
     return wanted.qualifier or LATEST
 
@@ -177,12 +165,17 @@ def _put(
         raise InvalidParameterValueException(
             "You must specify at least one of error handling or destination setting."
         )
+    targets = {
+        name: given.get("Destination", "")
+        for name, given in (request.get("DestinationConfig") or {}).items()
+    }
+    destinations.check(tx, call, wanted.arn, version.role, targets)
     config = EventConfig(
         modified=call.now,
         retries_max=request.get("MaximumRetryAttempts", config.retries_max),
         age_s_max=request.get("MaximumEventAgeInSeconds", config.age_s_max),
-        on_success=_destination(tx, call, wanted, version, request, "OnSuccess", config.on_success),
-        on_failure=_destination(tx, call, wanted, version, request, "OnFailure", config.on_failure),
+        on_success=targets.get("OnSuccess", config.on_success),
+        on_failure=targets.get("OnFailure", config.on_failure),
     )
     EVENT_CONFIGS.put(tx, config, wanted.home, wanted.name, _qualifier(wanted))
     return _described(wanted, config)

@@ -4,10 +4,13 @@ that succeeded or for those that failed, and to the dead-letter queue.
 Law: a record is owed, as the function's role, in the transaction that ends the event.
 
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+What cannot be a target is refused in the words that Lambda said in September 2026 as
+github.com/badmintoncryer/cdk-preflight quotes them: pf-lambda-dlq-*, pf-lambda-eic-destination-*.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,28 +56,69 @@ class Ended(msgspec.Struct, frozen=True):
     """Of the last run, if there was one."""
 
 
-def check(
-    tx: Reader, call: Call, function_arn: str, role_arn: str, target: str, *, letters: bool
-) -> None:
-    """Refuse what cannot be a target, and a role that may not send to it.
-
-    letters: it is to be the dead-letter queue, which may be a queue or a topic.
-    """
+def check_letters(tx: Reader, call: Call, function_arn: str, role_arn: str, target: str) -> None:
+    """Refuse what cannot be a dead-letter queue, and a role that may not send to it."""
     if not target:
         return
     parsed = arns.parse(target)
-    if parsed is not None and parsed.service in ("events", "s3") and not letters:
-        raise unsupported(f"destinations of the service {parsed.service}")
-    if parsed is None or parsed.service not in (("sqs", "sns") if letters else ACTIONS):
-        raise InvalidParameterValueException(f"The target {target} is not supported.")
-    action, kind = ACTIONS[parsed.service]
+    why = ""
+    if parsed is None or parsed.region != call.region:
+        why = (
+            "The resource specified by the TargetArn must be in the same region as the Lambda "
+            "function it's associated with."
+        )
+    elif parsed.service not in ("sqs", "sns"):
+        why = (
+            "The service specified by the TargetArn is not supported for dead letter configuration."
+        )
+    elif parsed.resource.endswith(".fifo"):
+        # Lambda's words for a queue; those for a topic could not be found.
+        kind = {"sqs": "SQS queue", "sns": "SNS topic"}[parsed.service]
+        why = f"FIFO {kind} is not supported for dead letter configuration"
+    if parsed is None or why:
+        raise InvalidParameterValueException(f"Invalid dead letter queue ARN: {why}")
+    _check_role(tx, call, function_arn, role_arn, parsed)
+
+
+def check(
+    tx: Reader, call: Call, function_arn: str, role_arn: str, wanted: Mapping[str, str]
+) -> None:
+    """Refuse what cannot be the destination OnSuccess or OnFailure, and a role that may not send
+    to it."""
+    for condition, target in wanted.items():
+        if not target:
+            continue
+        parsed = arns.parse(target)
+        bucket = parsed is not None and parsed.service == "s3" and condition == "OnFailure"
+        if parsed is None or (not bucket and (
+            parsed.service not in (*ACTIONS, "events")
+            or parsed.region != call.region
+            or (parsed.service == "sqs" and parsed.resource.endswith(".fifo"))
+        )):  # fmt: skip
+            success, failure = (wanted.get(name, "") for name in ("OnSuccess", "OnFailure"))
+            raise InvalidParameterValueException(
+                "The provided destination config DestinationConfig("
+                f"onSuccess=OnSuccess(destination={success}), "
+                f"onFailure=OnFailure(destination={failure})) is invalid."
+            )
+        if parsed.service not in ACTIONS:
+            raise unsupported(f"destinations of the service {parsed.service}")
+        if parsed.service == "sns" and parsed.resource.endswith(".fifo"):
+            raise InvalidParameterValueException(
+                "FIFO-type Amazon SNS topics aren't supported as a destination."
+            )
+        _check_role(tx, call, function_arn, role_arn, parsed)
+
+
+def _check_role(tx: Reader, call: Call, function_arn: str, role_arn: str, target: Arn) -> None:
+    action, kind = ACTIONS[target.service]
     try:
         principal = roles.assume(tx, call, role_arn, "check", function_arn)
     except sessions.CannotAssume as error:
         raise InvalidParameterValueException(roles.CANNOT) from error
-    service = call.ports.services[parsed.service]
+    service, names = call.ports.services[target.service], (str(target),)
     try:
-        call.ports.authorise(tx, call.as_principal(principal), service, (action,), (target,), {})
+        call.ports.authorise(tx, call.as_principal(principal), service, (action,), names, {})
     except AwsError as error:
         raise InvalidParameterValueException(
             "The provided execution role does not have permissions to call "

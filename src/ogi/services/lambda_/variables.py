@@ -30,11 +30,12 @@ _DECODER = msgspec.json.Decoder(dict[str, str])
 def check(variables: Mapping[str, str]) -> None:
     for name in variables:
         if not _NAME.fullmatch(name):
-            raise ValidationException.of(
-                "environment.variables",
-                list(variables),
-                f"Map keys must satisfy constraint: [Member must satisfy regular expression "
-                f"pattern: {_NAME.pattern}]",
+            # Without the value, which is sensitive: pf-lambda-env-key-start-letter in
+            # github.com/badmintoncryer/cdk-preflight, as is the measured size below.
+            raise ValidationException(
+                "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+                "constraint: Map keys must satisfy constraint: [Member must satisfy regular "
+                f"expression pattern: {_NAME.pattern}]"
             )
     reserved = [name for name in variables if name in RESERVED]
     if reserved:
@@ -43,11 +44,11 @@ def check(variables: Mapping[str, str]) -> None:
             "variables you have provided contains reserved keys that are currently not supported "
             f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
         )
-    measured = msgspec.json.encode(variables).decode()
-    if len(measured) > BYTES_MAX:
+    measured = len(msgspec.json.encode(variables))
+    if measured > BYTES_MAX:
         raise InvalidParameterValueException(
             "Lambda was unable to configure your environment variables because the environment "
-            f"variables you have provided exceeded the 4KB limit. String measured: {measured}"
+            f"variables you have provided exceeded the 4KB limit. Measured size: {measured} bytes"
         )
 
 
