@@ -116,7 +116,23 @@ async def test_a_queue_is_mapped_to_a_function_once(house: House) -> None:
             "q.fifo", {"MaximumBatchingWindowInSeconds": 5},
             "Batching window is not supported for FIFO queues",
         ),
-        ("q.fifo", {"BatchSize": 11}, "Maximum batch size for FIFO queues is 10"),
+        (
+            "q.fifo", {"BatchSize": 11},
+            "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
+            "greater than 10",
+        ),
+        (
+            "q", {"StartingPositionTimestamp": 1},
+            "Timestamp is not valid for SQS event sources.",
+        ),
+        (
+            "q", {"ParallelizationFactor": 2},
+            "Unsupported ParallelizationFactor parameter for given event source mapping type.",
+        ),
+        (
+            "q", {"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * 6}},
+            "Too many filter patterns, maximum allowed 5 patterns, provided 6 patterns.",
+        ),
         (
             "q", {"StartingPosition": "LATEST"},
             "StartingPosition is not valid for SQS event sources.",
@@ -135,6 +151,35 @@ async def test_bad_parameters_are_refused(
         )
     )
     assert error.message == message
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("arn:aws:s3:::b", "Unrecognized event source. Unsupported source arn : arn:aws:s3:::b"),
+        (
+            f"arn:aws:sqs:us-west-2:{ACCOUNT}:q",
+            f"Event source region must match Lambda region {REGION}",
+        ),
+    ],
+)
+async def test_a_source_is_a_queue_of_the_region(house: House, source: str, message: str) -> None:
+    await house.function()
+    error = await refused(
+        house.lambda_("CreateEventSourceMapping", EventSourceArn=source, FunctionName="f")
+    )
+    assert error.message == message
+
+
+async def test_a_mapping_takes_no_more_than_the_function_has_reserved(house: House) -> None:
+    await house.function()
+    await house.lambda_("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=5)
+    _, source = await house.queue("q")
+    error = await refused(house.map(source, ScalingConfig={"MaximumConcurrency": 6}))
+    assert error.message == (
+        "MaximumConcurrency: 6 is greater than Function Reserved Concurrency: 5"
+    )
+    await house.map(source, ScalingConfig={"MaximumConcurrency": 5})
 
 
 @pytest.mark.parametrize(

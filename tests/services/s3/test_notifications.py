@@ -234,11 +234,11 @@ async def test_rules_that_overlap_are_refused(
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"Events": ["s3:Object:Yawned"]}, "A specified event is not supported"),
+        ({"Events": ["s3:Object:Yawned"]}, "The event is not supported"),
         ({"TopicArn": "topic"}, "The ARN is not well formed"),
         ({"TopicArn": QUEUE}, "The ARN is not well formed"),
         ({"TopicArn": TOPIC.replace("eu-west-1", "us-east-1")}, "region is not valid"),
-        ({"TopicArn": TOPIC + ".fifo"}, "Unable to validate"),
+        ({"TopicArn": TOPIC + ".fifo"}, "The ARN failed to satisfy constraint"),
         ({"Filter": only(infix="a")}, "must be either prefix or suffix"),
         ({"Filter": only(prefix="a", Prefix="b")}, "more than one prefix rule"),
         ({"Filter": only(prefix="a" * 1025)}, "cannot exceed 1024 bytes"),
@@ -251,6 +251,12 @@ async def test_an_impossible_rule_is_refused(
     with pytest.raises(errors.InvalidArgument, match=sentence):
         await configure(s3, TopicConfigurations=[entry])
     assert topic.asked == []
+
+
+async def test_a_queue_that_keeps_order_is_refused(s3: S3) -> None:
+    entry = {"QueueArn": QUEUE + ".fifo", "Events": [CREATED]}
+    with pytest.raises(errors.InvalidArgument, match="FIFO SQS queues are not supported"):
+        await configure(s3, QueueConfigurations=[entry])
 
 
 async def test_event_bridge_is_refused_by_name(s3: S3) -> None:

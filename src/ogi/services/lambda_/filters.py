@@ -41,10 +41,11 @@ def read(criteria: Fields) -> tuple[str, ...]:
     """The patterns of a FilterCriteria, checked."""
     patterns = tuple(entry.get("Pattern", "") for entry in criteria.get("Filters") or ())
     if len(patterns) > FILTERS_MAX:
-        raise ValidationException.of(
-            "filterCriteria.filters", list(patterns),
-            f"Member must have length less than or equal to {FILTERS_MAX}",
-        )  # fmt: skip
+        # pf-lambda-esm-filters-hard-limit-ten in github.com/badmintoncryer/cdk-preflight
+        raise InvalidParameterValueException(
+            f"Too many filter patterns, maximum allowed {FILTERS_MAX} patterns, provided "
+            f"{len(patterns)} patterns."
+        )
     for pattern in patterns:
         if len(pattern) > PATTERN_CHARS_MAX:
             raise ValidationException.of(

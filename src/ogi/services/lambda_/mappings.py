@@ -1,6 +1,8 @@
 """Event source mappings from SQS: their records and rules.
 
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html and -parameters.html
+The sentences are Lambda's of September 2026 as github.com/badmintoncryer/cdk-preflight quotes them,
+rules/lambda/pf-lambda-esm-*.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from ogi import arn as arns
 from ogi.access import sessions
 from ogi.errors import AwsError, unsupported
 from ogi.service import Call, Fields, Service
-from ogi.services.lambda_ import filters, functions, roles, tagging
+from ogi.services.lambda_ import concurrency, filters, functions, roles, tagging
 from ogi.services.lambda_.errors import (
     InvalidParameterValueException,
     ResourceConflictException,
@@ -29,7 +31,6 @@ BELL = b"lambda.mappings"
 """Rings when a mapping, or what concerns the pollers, has changed."""
 BATCH_DEFAULT = 10
 BATCH_UNWINDOWED_MAX = 10
-FIFO_BATCH_MAX = 10
 NEEDED = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
 """What the execution role must be allowed on the queue."""
 UNSUPPORTED = (
@@ -43,6 +44,10 @@ ELSEWHERE = (
     "SelfManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig",
 )  # fmt: skip
 """Members for other event sources."""
+POSITIONS = {"StartingPosition": "StartingPosition", "StartingPositionTimestamp": "Timestamp"}
+"""How the refusal calls them."""
+POLLED = ("kinesis", "dynamodb", "kafka", "mq", "rds")
+"""AWS's other event sources."""
 
 
 class Mapping(msgspec.Struct, frozen=True):
@@ -239,18 +244,24 @@ def _refuse(request: Fields) -> None:
             raise unsupported(f"the member {member} of event source mappings")
     for member in ELSEWHERE:
         if request.get(member):
-            raise InvalidParameterValueException(f"{member} is not valid for SQS event sources.")
+            raise InvalidParameterValueException(
+                f"{POSITIONS[member]} is not valid for SQS event sources."
+                if member in POSITIONS
+                else f"Unsupported {member} parameter for given event source mapping type."
+            )
 
 
 def _check_source(source: str, region: str) -> None:
     parsed = arns.parse(source)
-    if parsed is None:
-        raise InvalidParameterValueException("Unrecognized event source.")
+    if parsed is None or parsed.service not in ("sqs", *POLLED):
+        raise InvalidParameterValueException(
+            f"Unrecognized event source. Unsupported source arn : {source}"
+        )
     if parsed.service != "sqs":
         raise unsupported(f"the event source {parsed.service} of Lambda functions")
     if parsed.region != region:
         raise InvalidParameterValueException(
-            f"The event source {source} is not in the function's region {region}."
+            f"Event source region must match Lambda region {region}"
         )
 
 
@@ -268,15 +279,9 @@ def _with(mapping: Mapping, request: Fields) -> Mapping:
     if "FilterCriteria" in request:
         changes["filters"] = filters.read(request["FilterCriteria"])
     mapping = msgspec.structs.replace(mapping, **changes)
-    if mapping.fifo:
-        if mapping.window_s:
-            # AWS's answer in github.com/aws/aws-lambda-dotnet/pull/1758
-            raise InvalidParameterValueException("Batching window is not supported for FIFO queues")
-        if mapping.batch_size > FIFO_BATCH_MAX:
-            raise InvalidParameterValueException(
-                f"Maximum batch size for FIFO queues is {FIFO_BATCH_MAX}"
-            )
-    elif mapping.batch_size > BATCH_UNWINDOWED_MAX and not mapping.window_s:
+    if mapping.fifo and mapping.window_s:
+        raise InvalidParameterValueException("Batching window is not supported for FIFO queues")
+    if mapping.batch_size > BATCH_UNWINDOWED_MAX and not mapping.window_s:
         raise InvalidParameterValueException(
             "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
             "greater than 10"
@@ -286,6 +291,12 @@ def _with(mapping: Mapping, request: Fields) -> Mapping:
 
 def _check_function_and_queue(tx: Transaction, call: Call, sqs: Service, mapping: Mapping) -> None:
     function, version = functions.find_version(tx, mapping.target)
+    reserved = concurrency.reservations(tx, mapping.target).get(function.name)
+    if reserved is not None and mapping.concurrency_max > reserved:
+        raise InvalidParameterValueException(
+            f"MaximumConcurrency: {mapping.concurrency_max} is greater than Function Reserved "
+            f"Concurrency: {reserved}"
+        )
     try:
         principal = roles.assume(tx, call, version.role, function.name, function.arn)
     except sessions.CannotAssume as error:

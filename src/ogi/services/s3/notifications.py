@@ -44,6 +44,17 @@ KINDS = {
 }
 
 
+NO_FIFO = {
+    "sqs": "FIFO SQS queues are not supported.",
+    "sns": (
+        "The ARN failed to satisfy constraint: Member must satisfy regular expression pattern: "
+        r"^arn:aws[\p{Alpha}\-]*:sns:[\p{Alnum}\-]+:[\p{Digit}]{12}:[\p{Alnum}\-_]{1,256}$"
+    ),
+}
+"""What S3 says of FIFO queues and topics, in github.com/badmintoncryer/cdk-preflight:
+rules/s3/pf-s3-notification-fifo-queue, -fifo-topic; of an event that there is not: -event-name."""
+
+
 class Refused(errors.InvalidArgument):
     """Unable to validate the following destination configurations"""
 
@@ -76,7 +87,7 @@ def _rule(call: Call, service: str, member: str, entry: Fields, bucket: Bucket) 
     for event in chosen:
         if event not in EVENTS:
             raise errors.InvalidArgument(
-                "A specified event is not supported for notifications.",
+                "The event is not supported for notifications",
                 ArgumentName="Event", ArgumentValue=event,
             )  # fmt: skip
     if not chosen:
@@ -101,10 +112,10 @@ def _check_arn(service: str, arn: str, bucket: Bucket) -> None:
             "constraint",
             ArgumentName=KINDS[service][2], ArgumentValue=arn,
         )  # fmt: skip
-    if service != "lambda" and parsed.resource.endswith(".fifo"):
-        # docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-
-        # destinations.html: neither FIFO queues nor FIFO topics.
-        raise _refused(arn, f"FIFO {KINDS[service][2]}s are not supported as a destination")
+    if service in NO_FIFO and parsed.resource.endswith(".fifo"):
+        raise errors.InvalidArgument(
+            NO_FIFO[service], ArgumentName=KINDS[service][2], ArgumentValue=arn
+        )
 
 
 def _filter(given: Fields) -> tuple[tuple[str, ...], str, str]:
