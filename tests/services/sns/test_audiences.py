@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ogi.services.sns import audiences, filters, subscriptions
+from ogi.services.sns import audiences, filters, subscriptions, topics
 from ogi.services.sns.audiences import Audience, Cursor
 from ogi.services.sns.conditions import FilterError
 from ogi.services.sns.contents import Attribute, Content
@@ -73,11 +73,13 @@ def _served(tx: Reader, body: Any, limit: int) -> list[str]:
     changes=_changes,
     said=st.lists(_said, min_size=1, max_size=4),
     limit=st.integers(1, 5),
+    more=st.sampled_from([0, audiences.PATHS_MAX]),
 )
 def test_everybody_who_would_match_is_served_once_and_nobody_else(
-    wanted: list[dict[str, Any]], changes: Any, said: list[dict[str, Any]], limit: int
+    wanted: list[dict[str, Any]], changes: Any, said: list[dict[str, Any]], limit: int, more: int
 ) -> None:
-    asyncio.run(_check(wanted, changes, said, limit))
+    padded = [{**one, **{f"more{n}": "a" for n in range(more)}} for one in said]
+    asyncio.run(_check(wanted, changes, padded, limit))
 
 
 async def _check(
@@ -129,11 +131,12 @@ def _kinds_told(tx: Reader) -> dict[str, dict[str, int]]:
 
 def _kinds_counted(tx: Reader) -> dict[str, dict[str, int]]:
     counted: dict[str, dict[str, int]] = {}
-    for rest, _ in ROUTES.scan(tx, TOPIC.control, "news", limit=10_000):
-        pattern = filters.pattern_of(rest.partition(b"\x00")[0].decode())
-        if pattern is not None:
-            kinds = counted.setdefault(pattern[0], {})
-            kinds[pattern[1]] = kinds.get(pattern[1], 0) + 1
+    for _, row in subscriptions.TABLE.scan(tx, TOPIC.control, "news", limit=100):
+        if row.filter_policy:
+            filter = subscriptions.filter_of(row)
+            for path, kind in filters.asked(filter, row.buckets or ()):
+                kinds = counted.setdefault(filters.head_of(filters.BODY, path), {})
+                kinds[kind] = kinds.get(kind, 0) + 1
     return counted
 
 
@@ -161,7 +164,11 @@ async def test_subscriptions_of_before_there_was_a_choice_are_found_and_changed(
 
     def as_before(tx: Transaction) -> None:
         ((_, now),) = subscriptions.TABLE.scan(tx, home, "news", limit=2)
-        old = msgspec.structs.replace(now, buckets=None)
+        old = msgspec.structs.replace(now, buckets=None, shaped=False)
+        for rest, _ in SHAPES.scan(tx, home, "news", limit=10):
+            SHAPES.delete(tx, home, "news", rest.rstrip(b"\x00").decode())
+        assert topics.counts(tx, TOPIC).shaped == 1
+        topics.count(tx, TOPIC, shaped=-1)
         for bucket in now.buckets or ():
             ROUTES.delete(tx, home, "news", bucket, now.id)
         for bucket in filters.compile(now.filter_policy, now.filter_scope).tokens:
@@ -170,6 +177,7 @@ async def test_subscriptions_of_before_there_was_a_choice_are_found_and_changed(
 
     await sns.world.store.transact(as_before, home)
     both = {"a": Attribute("String.Array", '["x", "y"]'), "b": Attribute("String", "u")}
+    both |= {f"more{n}": Attribute("String", "x") for n in range(audiences.PATHS_MAX)}
     said = {k: {"DataType": v.type, "StringValue": v.text} for k, v in both.items()}
     await sns.publish(TopicArn=topic, Message="hello", MessageAttributes=said)
     assert await sns.texts() == ["hello"]

@@ -146,12 +146,14 @@ def test_the_compiled_filter_agrees_with_a_slow_reference(
     assert values is not None
     wanted = lets_through(policy, [body])
     assert filter.matches(values) == wanted
-    said = filters.tokens_of(filters.BODY, values)
+    plain = [(path, here, {filters.EXACT}) for path, here in values.items()]
+    said = filters.tokens_at(filters.BODY, plain)
     assert not wanted or not filter.tokens or said.intersection(filter.tokens)
     chosen = filters.choose(filter, lambda begin, most: 0)
     kinds = {pattern[1] for bucket in chosen if (pattern := filters.pattern_of(bucket))}
+    at = [(path, here, kinds | {filters.EXACT}) for path, here in values.items()]
     for most in (0, 256):
-        spans = filters.opened(filters.BODY, values, lambda head: kinds, most)
+        spans = filters.opened(filters.BODY, at, most)
         spans |= {one: one for one in said}
         opened = any(first <= one <= last for one in chosen for first, last in spans.items())
         assert not wanted or not chosen or opened

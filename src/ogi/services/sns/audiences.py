@@ -10,14 +10,17 @@ Law: a subscription that is in several of them is served in the first.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from ogi.services.sns import filters, topics
 from ogi.services.sns.contents import Content
-from ogi.services.sns.filters import Filter, Values
+from ogi.services.sns.filters import Filter, Path, Values
 from ogi.services.sns.subscriptions import (
     EVERYBODY,
     ROUTES,
@@ -26,10 +29,12 @@ from ogi.services.sns.subscriptions import (
     filter_of,
     tokens_of,
 )
-from ogi.services.sns.topics import Topic
+from ogi.services.sns.topics import Counts, Topic
 from ogi.storage import Reader
 from ogi.storage.keys import after, text
 
+PATHS_MAX = 64
+"""A message with more paths than this goes through those that are asked for, if these are fewer."""
 BUCKETS_MAX = 256
 """A message with more values than this looks at all subscriptions that ask for one; one that would
 open more of other conditions, at all of these on a path."""
@@ -151,19 +156,39 @@ class Audience:
             (filters.BODY, "b", asked.of_bodies),
         ):
             values = self._values(scope) if count else None
-            if values is None:
+            if not values:
                 continue
-            tokens = filters.tokens_of(scope, values)
+            at = list(self._asked_for(scope, values, asked))
+            tokens = filters.tokens_at(scope, at)
             if len(tokens) > BUCKETS_MAX:
                 tokens &= self._asked(letter)
             spans.update((token, token) for token in tokens)
-            if asked.of_patterns:
-                spans |= filters.opened(scope, values, self._kinds_at, BUCKETS_MAX)
+            spans |= filters.opened(scope, at, BUCKETS_MAX)
         return spans
 
-    def _kinds_at(self, head: str) -> Collection[str]:
-        found = SHAPES.get(self._tx, self._topic.control, self._topic.name, head)
-        return () if found is None else found.kinds
+    def _asked_for(
+        self, scope: str, values: Values, asked: Counts
+    ) -> Iterator[tuple[Path, Sequence[Any], Collection[str]]]:
+        """(path, the message's values there, kinds that may be asked for there).
+
+        A message with many paths looks at those that are asked for, if these are fewer.
+        """
+        home, name = self._topic.control, self._topic.name
+        if len(values) > PATHS_MAX and asked.shaped >= asked.of_attributes + asked.of_bodies:
+            begin = SHAPES.key(home, name) + filters.letter_of(scope).encode()
+            rows = self._tx.scan(begin, after(begin), PATHS_MAX + 1)
+            if len(rows) <= PATHS_MAX:
+                for shape in (SHAPES.decode(raw) for _, raw in rows):
+                    path = _path(shape.path)
+                    if path in values:
+                        yield path, values[path], shape.kinds
+                return
+        for path, here in values.items():
+            kinds: Collection[str] = (filters.EXACT,)
+            if asked.of_patterns:
+                found = SHAPES.get(self._tx, home, name, filters.head_of(scope, path))
+                kinds = kinds if found is None else {*kinds, *found.kinds}
+            yield path, here, kinds
 
     def _asked(self, letter: str) -> set[str]:
         """The buckets that there are: one look each."""
@@ -178,3 +203,8 @@ class Audience:
             bucket = found[0][0].partition(b"\x00")[0]
             buckets.add(bucket.decode())
             start = bucket + b"\x00\x01"
+
+
+@lru_cache(maxsize=4_096)
+def _path(text: str) -> Path:
+    return tuple(json.loads(text))

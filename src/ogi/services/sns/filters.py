@@ -44,6 +44,8 @@ _RESERVED = frozenset((
     "cidr",
 ))  # fmt: skip
 
+EXACT = "="
+"""The kind of plain values; those of others are in lookups."""
 _BEHIND = "~"
 """Behind all names of conditions."""
 
@@ -166,10 +168,14 @@ def head_of(scope: str, path: Path) -> str:
     return _kept_head(scope, path) if kept else _head(scope, path)
 
 
+def letter_of(scope: str) -> str:
+    """What all heads of a scope begin with."""
+    return "A" if scope == ATTRIBUTES else "B"
+
+
 def _head(scope: str, path: Path) -> str:
     raw = json.dumps(path).encode("utf-8", "surrogatepass")
-    letter = "A" if scope == ATTRIBUTES else "B"
-    return letter + hashlib.sha256(raw).hexdigest()[: HEAD_CHARS - 1]
+    return letter_of(scope) + hashlib.sha256(raw).hexdigest()[: HEAD_CHARS - 1]
 
 
 _kept_head = lru_cache(maxsize=4_096)(_head)
@@ -182,19 +188,33 @@ def pattern_of(bucket: str) -> tuple[str, str] | None:
     return bucket[:HEAD_CHARS], bucket[HEAD_CHARS : HEAD_CHARS + lookups.KIND_CHARS]
 
 
-def opened(
-    scope: str, values: Values, kinds_at: Callable[[str], Collection[str]], most: int
-) -> dict[str, str]:
-    """The buckets of such conditions that a message opens, as {first: last} of each span.
+def asked(filter: Filter, chosen: Collection[str]) -> set[tuple[Path, str]]:
+    """(path, kind) of what a subscription in these buckets of its filter asks for."""
+    found: set[tuple[Path, str]] = set()
+    for rules in filter.alternatives:
+        for rule in rules:
+            for bucket in rule.buckets(filter.scope) or ():
+                if bucket in chosen:
+                    pattern = pattern_of(bucket)
+                    found.add((rule.path, EXACT if pattern is None else pattern[1]))
+    return found
 
-    kinds_at(head): the kinds that anybody uses. Where it were more than `most`, a path opens all.
+
+def opened(
+    scope: str, at: Iterable[tuple[Path, Sequence[Any], Collection[str]]], most: int
+) -> dict[str, str]:
+    """The buckets of conditions that are no plain values which a message opens, as {first: last}
+    of each span.
+
+    at: (path, the message's values there, kinds that anybody asks for there). Where it were more
+    than `most`, a path opens all.
     """
     found: dict[str, str] = {}
-    for path, here in values.items():
-        head = head_of(scope, path)
-        kinds = kinds_at(head) if here else ()
-        if not kinds:
+    for path, here, all_kinds in at:
+        kinds = [kind for kind in all_kinds if kind != EXACT]
+        if not kinds or not here:
             continue
+        head = head_of(scope, path)
         spans: Iterable[Span] = (("", _BEHIND),)
         if len(found) + len(here) * len(kinds) <= most:
             spans = (s for v in here for s in lookups.opened(kinds, v, whole_of(v)))
@@ -209,9 +229,14 @@ def token(scope: str, path: Path, key: Any) -> str:
     return ("a" if scope == ATTRIBUTES else "b") + hashlib.sha256(raw).hexdigest()[:32]
 
 
-def tokens_of(scope: str, values: Values) -> set[str]:
-    """The tokens of all that a message says."""
-    return {token(scope, path, key_of(value)) for path, found in values.items() for value in found}
+def tokens_at(scope: str, at: Iterable[tuple[Path, Sequence[Any], Collection[str]]]) -> set[str]:
+    """The tokens of what a message says where anybody asks for plain values; `at` as in opened."""
+    return {
+        token(scope, path, key_of(value))
+        for path, here, kinds in at
+        if EXACT in kinds
+        for value in here
+    }
 
 
 # -- what messages say ----------------------------------------------------------------------------

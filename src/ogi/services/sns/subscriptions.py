@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 
@@ -52,6 +53,8 @@ class Subscription(msgspec.Struct, frozen=True):
     replay: Replay | None = None
     live_after: int = 0
     """The number of the last message of a FIFO topic that a replay has brought."""
+    shaped: bool = False
+    """Its topic knows of which paths and kinds it asks (see Shape)."""
     principal: str = ""
     """The ARN of the user or role that subscribed."""
 
@@ -83,9 +86,11 @@ class Abroad(msgspec.Struct, frozen=True):
 
 
 class Shape(msgspec.Struct, frozen=True):
-    """The kinds of conditions on one path of messages, and how many buckets there are of each."""
+    """The kinds of conditions on one path of messages, and how many subscriptions ask for each."""
 
     kinds: dict[str, int]
+    path: str = ""
+    """In JSON."""
 
 
 TABLE = Table("sns.subscription", Subscription)
@@ -95,7 +100,7 @@ ROUTES = Table("sns.route", Subscription)
 ABROAD = Table("sns.abroad", Abroad)
 """By owner; see owners."""
 SHAPES = Table("sns.shape", Shape)
-"""Of each path of messages that a condition other than a plain value is about."""
+"""Of each path of messages at which a fan-out finds subscriptions."""
 DEPARTED = Table("sns.departed", Subscription)
 """Those that may come back (see departures)."""
 
@@ -136,7 +141,7 @@ def save(
     """Keep a subscription as it is now; `before`: as it was."""
     home, name = made.control, made.topic_name
     before = before and TABLE.get(tx, home, name, before.id)
-    made = msgspec.structs.replace(made, buckets=_chosen(tx, made, before))
+    made = msgspec.structs.replace(made, buckets=_chosen(tx, made, before), shaped=True)
     _count(tx, topic, made, before)
     TABLE.put(tx, made, home, name, made.id)
     if before is None:
@@ -148,7 +153,7 @@ def save(
             ROUTES.delete(tx, home, name, bucket, before.id)
     for bucket in _buckets(made):
         ROUTES.put(tx, made, home, name, bucket, made.id)
-    _reshape(tx, home, name, _buckets(made), () if before is None else _buckets(before))
+    _reshape(tx, home, name, made, before)
 
 
 def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
@@ -161,7 +166,15 @@ def end(tx: Transaction, topic: Topic, gone: Subscription) -> None:
 def _count(
     tx: Transaction, topic: Topic, made: Subscription | None, before: Subscription | None
 ) -> None:
-    names = ("confirmed", "pending", "of_attributes", "of_bodies", "of_patterns", "filters")
+    names = (
+        "confirmed",
+        "pending",
+        "of_attributes",
+        "of_bodies",
+        "of_patterns",
+        "shaped",
+        "filters",
+    )
     changes = dict.fromkeys(names, 0)
     for one, by in ((made, 1), (before, -1)):
         if one is None:
@@ -170,6 +183,7 @@ def _count(
         changes["filters"] += by if one.filter_policy else 0
         if one.filter_policy and _buckets(one) not in ((), (EVERYBODY,)):
             changes["of_bodies" if one.filter_scope == filters.BODY else "of_attributes"] += by
+            changes["shaped"] += by if one.shaped else 0
         changes["of_patterns"] += by if any(map(filters.pattern_of, _buckets(one))) else 0
     if made is None:
         changes["deleted"] = 1
@@ -189,18 +203,22 @@ def forget(tx: Transaction, gone: Subscription) -> None:
     for bucket in _buckets(gone):
         ROUTES.delete(tx, home, name, bucket, gone.id)
     ABROAD.delete(tx, home, gone.owner, name, gone.id)
-    _reshape(tx, home, name, (), _buckets(gone))
+    _reshape(tx, home, name, None, gone)
 
 
 def _reshape(
-    tx: Transaction, home: Home, name: str, made: tuple[str, ...], before: tuple[str, ...]
+    tx: Transaction, home: Home, name: str, made: Subscription | None, before: Subscription | None
 ) -> None:
-    """Count the conditions by their path and kind."""
+    """Count what is asked for by path and kind."""
     changes: dict[str, Counter[str]] = {}
-    for buckets, by in ((made, 1), (before, -1)):
-        for pattern in map(filters.pattern_of, buckets):
-            if pattern is not None:
-                changes.setdefault(pattern[0], Counter())[pattern[1]] += by
+    paths: dict[str, filters.Path] = {}
+    for one, by in ((made, 1), (before, -1)):
+        if one is None or not one.filter_policy or not one.shaped:
+            continue
+        for path, kind in filters.asked(filter_of(one), _buckets(one)):
+            head = filters.head_of(one.filter_scope, path)
+            paths[head] = path
+            changes.setdefault(head, Counter())[kind] += by
     for head, counted in changes.items():
         if not any(counted.values()):
             continue
@@ -208,7 +226,7 @@ def _reshape(
         counted.update({} if found is None else found.kinds)
         kinds = {kind: count for kind, count in counted.items() if count > 0}
         if kinds:
-            SHAPES.put(tx, Shape(kinds), home, name, head)
+            SHAPES.put(tx, Shape(kinds, json.dumps(paths[head])), home, name, head)
         else:
             SHAPES.delete(tx, home, name, head)
 

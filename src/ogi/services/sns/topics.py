@@ -89,6 +89,9 @@ class Counts(msgspec.Struct, frozen=True):
     of_bodies: int = 0
     of_patterns: int = 0
     """Those that ask for other than plain values (see lookups)."""
+    shaped: int = 0
+    """Of those that ask for a text or another condition, whose paths the topic knows; all but
+    those of folders from before it did."""
     filters: int = 0
     """All that have a filter policy."""
 
