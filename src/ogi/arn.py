@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
 CHARS_MAX = 2048
 """Of an ARN (`arnType` of IAM's and STS's API references)."""
 
 
-class Arn(msgspec.Struct, frozen=True):
+class Arn(NamedTuple):
     """arn:partition:service:region:account:resource"""
 
     partition: str

@@ -22,6 +22,9 @@ class Run:
         self._block = seed[SEED_BYTES:]
         self._blocks = 0
 
+    def note(self, trace: str, kind: str, fields: dict[str, Any]) -> None:
+        self.notes.append((trace, kind, fields))
+
     def entropy(self, size: int) -> bytes:
         """Each byte of the blocks is given out once: a block costs what sixteen bytes would."""
         block = self._block

@@ -132,7 +132,7 @@ class Call(msgspec.Struct, frozen=True):
 
     def note(self, kind: str, **fields: Any) -> None:
         """Add a hop to the trace; it is shown once the transaction is durable."""
-        self.run.notes.append((self.trace, kind, {"at": self.now, **fields}))
+        self.run.note(self.trace, kind, {"at": self.now, **fields})
 
     # -- as somebody else -------------------------------------------------------------------
 

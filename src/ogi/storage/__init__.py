@@ -7,9 +7,8 @@ be run again, so it has no effect but on its transaction.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeVar
 
@@ -166,18 +165,3 @@ def open(engine: str, folder: Path) -> Store:
 
         return MemoryStore()
     raise ValueError(f"no engine is called {engine!r}")
-
-
-def check_homes(keys: Iterable[bytes], homes: tuple[Home, ...]) -> None:
-    """Raise StrayWrite if one of `keys` is neither in one of `homes` nor in the agenda."""
-    prefixes = _prefixes(homes)
-    for key in keys:
-        if not key.startswith(prefixes):
-            raise StrayWrite(f"{key!r} is not in {homes}")
-
-
-@lru_cache(maxsize=16_384)
-def _prefixes(homes: tuple[Home, ...]) -> tuple[bytes, ...]:
-    from ogi.storage.keys import AGENDA, LEASES
-
-    return (AGENDA, LEASES, *(home.encode() + b"\x00" for home in homes))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from sortedcontainers import SortedDict
 
-from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Home, Reader, check_homes
+from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Home, Reader, StrayWrite
+from ogi.storage.keys import AGENDA, LEASES
 
 
 class Writes:
@@ -88,3 +90,16 @@ class Snapshot:
                 break
             found.append((key, self._map[key]))
         return found
+
+
+def check_homes(keys: Iterable[bytes], homes: tuple[Home, ...]) -> None:
+    """Raise StrayWrite if one of `keys` is neither in one of `homes` nor in the agenda."""
+    prefixes = _prefixes(homes)
+    for key in keys:
+        if not key.startswith(prefixes):
+            raise StrayWrite(f"{key!r} is not in {homes}")
+
+
+@lru_cache(maxsize=16_384)
+def _prefixes(homes: tuple[Home, ...]) -> tuple[bytes, ...]:
+    return (AGENDA, LEASES, *(home.encode() + b"\x00" for home in homes))

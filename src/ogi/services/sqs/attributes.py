@@ -90,6 +90,26 @@ class Attributes(msgspec.Struct, frozen=True):
     throughput_limit: str = "perQueue"
 
 
+class Queue(msgspec.Struct, frozen=True):
+    name: str
+    account: str
+    region: str
+    arn: str
+    created_s: int
+    modified_s: int
+    epoch: int
+    attributes: Attributes
+    tags: dict[str, str] = {}
+    purged_s: int = 0
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """What is remembered of a deleted queue."""
+
+    at_s: float
+    epoch: int
+
+
 def change(attributes: Attributes, texts: Mapping[str, str], *, creating: bool) -> Attributes:
     """`attributes` with what `texts` (AWS's names and values) say; refuses what AWS refuses."""
     fields: dict[str, Any] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from ogi.service import Call, Fields
-from ogi.services.sqs import messages, queues, records
+from ogi.services.sqs import ids, messages, queues, records
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.service import SERVICE
 from ogi.storage import Home, Transaction
@@ -30,13 +30,13 @@ def bury(tx: Transaction, call: Call, request: Fields) -> Fields:
         if queue.attributes.fifo:
             # Developer guide, 'dead-letter queue redrive': the message's id takes the place of its
             # deduplication id.
-            sent_ms, id = now_ms, records.message_id(record.id)
+            sent_ms, id = now_ms, ids.message_id(record.id)
             record = msgspec.structs.replace(record, deduplication=id)
         messages.put(
             tx, ledger, record, sent_ms, now_ms,
             count=message["count"], first_ms=message["first_ms"],
         )  # fmt: skip
         call.note("sqs.redrive", queue=queue.arn, source=request["source"],
-                  message_id=records.message_id(record.id))  # fmt: skip
+                  message_id=ids.message_id(record.id))  # fmt: skip
     ledger.save(tx, call)
     return {}

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from ogi.services.sqs.content import Content
 from ogi.services.sqs.errors import InvalidMessageContents, InvalidParameterValue, MissingParameter
+from ogi.services.sqs.records import Content
 
 ATTRIBUTES_MAX = 10
 NAME_CHARS_MAX = 256

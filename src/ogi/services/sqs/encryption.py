@@ -14,6 +14,7 @@ from ogi.errors import AwsError
 from ogi.service import Call
 from ogi.services.sqs import errors
 from ogi.services.sqs.queues import Queue
+from ogi.services.sqs.records import Content, Record, decode_content
 from ogi.storage import Transaction
 
 _REFUSALS: dict[str, type[errors.KmsRefused]] = {
@@ -64,6 +65,12 @@ def open_(
         )  # fmt: skip
     except AwsError as error:
         raise _translated(error) from error
+
+
+def open_content(tx: Transaction, call: Call, queue: Queue, record: Record) -> Content:
+    """As the call's principal, who needs kms:Decrypt if it is sealed under a KMS key."""
+    arn = record.sealed_for or queue.arn
+    return decode_content(open_(tx, call, arn, record.sealed, kms=record.kms, bound=record.id))
 
 
 def _translated(error: AwsError) -> AwsError:

@@ -21,8 +21,6 @@ from __future__ import annotations
 import struct
 from functools import lru_cache
 
-import msgspec
-
 from ogi.storage import Home
 from ogi.storage.keys import number, text, u64
 
@@ -45,19 +43,22 @@ def unpair(key: bytes) -> tuple[int, int]:
     return first, second
 
 
-class State(msgspec.Struct, frozen=True, gc=False):
-    """What moves of a message."""
+class State:
+    """What moves of a message. Not to be changed once made."""
 
-    sent_ms: int
-    """Names the record, together with the number."""
-    first_ms: int
-    """When it was first received; 0 if never."""
-    count: int
-    """How often it was received."""
-    wanders: bool
-    """It has a row in `w`."""
-    group: str
-    """MessageGroupId, '' if none."""
+    __slots__ = ("count", "first_ms", "group", "sent_ms", "wanders")
+
+    def __init__(self, sent_ms: int, first_ms: int, count: int, wanders: bool, group: str) -> None:
+        self.sent_ms = sent_ms
+        """Names the record, together with the number."""
+        self.first_ms = first_ms
+        """When it was first received; 0 if never."""
+        self.count = count
+        """How often it was received."""
+        self.wanders = wanders
+        """It has a row in `w`."""
+        self.group = group
+        """MessageGroupId, '' if none."""
 
 
 def pack(state: State) -> bytes:

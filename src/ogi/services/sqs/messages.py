@@ -13,8 +13,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ogi.service import Call
-from ogi.services.sqs import contents, encryption, fifo, groups, lanes, receipts, records, redrive
-from ogi.services.sqs.content import Content, encode
+from ogi.services.sqs import (
+    contents,
+    encryption,
+    fifo,
+    groups,
+    ids,
+    lanes,
+    receipts,
+    records,
+    redrive,
+)
 from ogi.services.sqs.errors import (
     InvalidParameterValue,
     MessageNotInflight,
@@ -24,7 +33,7 @@ from ogi.services.sqs.errors import (
 from ogi.services.sqs.layout import State, pair
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.receipts import Receipt
-from ogi.services.sqs.records import Record
+from ogi.services.sqs.records import Content, Record
 from ogi.storage import Transaction
 
 VISIBILITY_S_MAX = 43_200
@@ -68,11 +77,11 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
         group, deduplication = fifo.check(queue, entry)
         earlier = fifo.duplicate_of(tx, ledger, group, deduplication, now_ms)
         if earlier is not None:
-            return Sent(records.message_id(earlier.id), content, earlier.sequence)
+            return Sent(ids.message_id(earlier.id), content, earlier.sequence)
     else:
         group = fifo.tenant(entry)
-    id = records.new_id(call)
-    sealed, kms = encryption.seal(tx, call, queue, encode(content), bound=id)
+    id = ids.new_id(call)
+    sealed, kms = encryption.seal(tx, call, queue, records.encode(content), bound=id)
     principal = call.principal
     record = Record(
         id, now_ms + delay_s * 1000, principal.id or principal.arn, sealed, kms, group,
@@ -83,9 +92,11 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
     if queue.attributes.fifo:
         sequence = fifo.sequence(queue, number)
         fifo.remember(tx, ledger, group, deduplication, id, sequence, now_ms)
-    message_id = records.message_id(id)
-    call.note("sqs.send", queue=queue.arn, message_id=message_id,
-              kms_key=queue.attributes.kms_key_id or None)  # fmt: skip
+    message_id = ids.message_id(id)
+    call.run.note(call.trace, "sqs.send", {
+        "at": call.now, "queue": queue.arn, "message_id": message_id,
+        "kms_key": queue.attributes.kms_key_id or None,
+    })  # fmt: skip
     return Sent(message_id, content, sequence)
 
 
@@ -183,7 +194,7 @@ def _hand_out(
 ) -> Received:  # fmt: skip
     queue = ledger.queue
     record = record_of(tx, ledger, state, number)
-    content = records.open_content(tx, call, queue, record)
+    content = encryption.open_content(tx, call, queue, record)
     state = State(
         state.sent_ms, state.first_ms or now_ms, state.count + 1, state.wanders, state.group
     )
@@ -199,7 +210,7 @@ def _received(
     queue = ledger.queue
     handle = receipts.write(call.ports.vault, queue.arn, receipt)
     sequence = fifo.sequence(queue, receipt.number) if queue.attributes.fifo else ""
-    return Received(records.message_id(record.id), handle, content, record, state, sequence)
+    return Received(ids.message_id(record.id), handle, content, record, state, sequence)
 
 
 def record_of(tx: Transaction, ledger: Ledger, state: State, number: int) -> Record:
@@ -230,7 +241,7 @@ def _receive_again(
         if place.due_ms <= now_ms or place.state.count != receipt.count:
             return []
         record = record_of(tx, ledger, place.state, receipt.number)
-        content = records.open_content(tx, call, ledger.queue, record)
+        content = encryption.open_content(tx, call, ledger.queue, record)
         found.append(_received(call, ledger, record, content, place.state, receipt))
     for receipt, place in zip(receipts_, places, strict=True):
         assert place is not None
@@ -265,8 +276,8 @@ def delete(
     return receipt.id
 
 
-def note_deleted(call: Call, ledger: Ledger, ids: list[bytes]) -> None:
-    call.note("sqs.delete", queue=ledger.queue.arn, message_ids=list(map(records.message_id, ids)))
+def note_deleted(call: Call, ledger: Ledger, gone: list[bytes]) -> None:
+    call.note("sqs.delete", queue=ledger.queue.arn, message_ids=list(map(ids.message_id, gone)))
 
 
 def read_receipts(

@@ -21,6 +21,7 @@ from ogi import deliveries
 from ogi.service import Call, Fields
 from ogi.services.sqs import (
     encryption,
+    ids,
     lanes,
     messages,
     queues,
@@ -256,7 +257,7 @@ def land(tx: Transaction, call: Call, request: Fields) -> Fields:
         record = records.Record(id, ready_ms, old.sender, sealed, kms, old.group, old.deduplication)
         messages.put(tx, ledger, record, now_ms, now_ms)
         call.note("sqs.move", queue=queue.arn, source=request["source"],
-                  message_id=records.message_id(id))  # fmt: skip
+                  message_id=ids.message_id(id))  # fmt: skip
     ledger.save(tx, call)
     if request["then"] is not None:
         _post_move(tx, call, request["source"], request["task"], request["then"])

@@ -10,11 +10,10 @@ import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ogi import arn as arns
 from ogi.service import Call, Fields
-from ogi.services.sqs.attributes import Attributes
+from ogi.services.sqs.attributes import Deleted as Deleted
+from ogi.services.sqs.attributes import Queue as Queue
 from ogi.services.sqs.errors import (
     InvalidAddress,
     InvalidParameterValue,
@@ -32,26 +31,6 @@ NAME_REUSE_S = 60
 PURGE_S = 60
 """How long after a purge the next is refused."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class Queue(msgspec.Struct, frozen=True):
-    name: str
-    account: str
-    region: str
-    arn: str
-    created_s: int
-    modified_s: int
-    epoch: int
-    attributes: Attributes
-    tags: dict[str, str] = {}
-    purged_s: int = 0
-
-
-class Deleted(msgspec.Struct, frozen=True):
-    """What is remembered of a deleted queue."""
-
-    at_s: float
-    epoch: int
 
 
 class _TooLongError(Exception):

@@ -12,8 +12,6 @@ import hmac
 import struct
 from functools import lru_cache
 
-import msgspec
-
 from ogi.services.sqs.errors import ReceiptHandleIsInvalid
 from ogi.vault import Vault
 
@@ -24,16 +22,24 @@ _DIGEST_BYTES = 16
 _BYTES = len(_VERSION) + _FIELDS.size + _DIGEST_BYTES
 
 
-class Receipt(msgspec.Struct, frozen=True, gc=False):
-    id: bytes
-    epoch: int
-    sent_ms: int
-    number: int
-    due_ms: int
-    """When the message's invisibility was to end, at the receipt: where its state lies."""
-    count: int
-    """The how-manieth receipt of the message this was."""
-    received_ms: int
+class Receipt:
+    """What a handle says. Not to be changed once made."""
+
+    __slots__ = ("count", "due_ms", "epoch", "id", "number", "received_ms", "sent_ms")
+
+    def __init__(
+        self, id: bytes, epoch: int, sent_ms: int, number: int, due_ms: int, count: int,
+        received_ms: int,
+    ) -> None:  # fmt: skip
+        self.id = id
+        self.epoch = epoch
+        self.sent_ms = sent_ms
+        self.number = number
+        self.due_ms = due_ms
+        """When the message's invisibility was to end, at the receipt: where its state lies."""
+        self.count = count
+        """The how-manieth receipt of the message this was."""
+        self.received_ms = received_ms
 
 
 def write(vault: Vault, arn: str, receipt: Receipt) -> str:

@@ -1,17 +1,27 @@
-"""Records: what of a message never changes, with its content sealed."""
+"""What is written down of messages: rows, and what of them is sealed."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from ogi.service import Call
-from ogi.services.sqs import content, encryption
-from ogi.services.sqs.content import Content
-from ogi.services.sqs.queues import Queue
-from ogi.storage import Transaction
+
+class Content(msgspec.Struct, frozen=True, array_like=True):
+    """What is sealed. Attributes are by name, in the API's form."""
+
+    body: str
+    md5: str
+    """Of the body; '' if it was made by no client who would compare it: see `digest_of`."""
+    attributes: dict[str, dict[str, Any]] | None = None
+    md5_of_attributes: str = ""
+    trace_header: str = ""
+    md5_of_system_attributes: str = ""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
+    """What of a message never changes."""
+
     id: bytes
     ready_ms: int
     """When it became or becomes ready first."""
@@ -43,31 +53,14 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     handles: tuple[str, ...]
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Record)
-encode = _encoder.encode
-decode = _decoder.decode
+class Source(msgspec.Struct, frozen=True):
+    """That a queue names another as its dead-letter queue; found under the other's name."""
+
+    name: str
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(Record).decode
+decode_content = msgspec.msgpack.Decoder(Content).decode
 decode_earlier = msgspec.msgpack.Decoder(Earlier).decode
 decode_attempt = msgspec.msgpack.Decoder(Attempt).decode
-
-
-def open_content(tx: Transaction, call: Call, queue: Queue, record: Record) -> Content:
-    """As the call's principal, who needs kms:Decrypt if it is sealed under a KMS key."""
-    plain = encryption.open_(
-        tx, call, record.sealed_for or queue.arn, record.sealed, kms=record.kms, bound=record.id
-    )
-    return content.decode(plain)
-
-
-def new_id(call: Call) -> bytes:
-    """Sixteen random bytes that are a UUID of version 4."""
-    raw = bytearray(call.entropy(16))
-    raw[6] = raw[6] & 0x0F | 0x40
-    raw[8] = raw[8] & 0x3F | 0x80
-    return bytes(raw)
-
-
-def message_id(record_id: bytes) -> str:
-    """The UUID's text; uuid.UUID takes five times as long."""
-    text = record_id.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -21,18 +21,12 @@ from ogi.services.sqs.attributes import Attributes
 from ogi.services.sqs.errors import InvalidParameterValue
 from ogi.services.sqs.layout import State
 from ogi.services.sqs.queues import Queue
-from ogi.services.sqs.records import Record
+from ogi.services.sqs.records import Record, Source
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
 LOAD_BYTES_MAX = 4 * 1024 * 1024
 """Bytes of messages that one delivery carries; one message is smaller."""
-
-
-class Source(msgspec.Struct, frozen=True):
-    """That a queue names another as its dead-letter queue; found under the other's name."""
-
-    name: str
 
 
 SOURCES = Table("sqs.source", Source)
