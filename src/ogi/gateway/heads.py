@@ -18,10 +18,9 @@ FRAMING = frozenset({"host", "content-length", "transfer-encoding", "expect"})
 class Refused(Exception):
     """A request that is not understood; the connection is closed after the answer."""
 
-    body: Body = b""
-
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
+        self.body: Body = b""
         self.status = status
         self.reason = reason
 
