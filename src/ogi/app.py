@@ -172,12 +172,13 @@ class Ogi:
         server.handler = Pipeline(ports)
         return ogi
 
-    async def stop(self) -> None:
-        """Let requests in progress end, then let go of everything."""
+    async def stop(self, drain_s: float | None = None) -> None:
+        """Let requests in progress end (for `drain_s` seconds, or as the settings say), then let go
+        of everything."""
         if self._tunnels is not None:
             self._tunnels.close()
         await self._operators.close()
-        await self._server.drain(self.settings.drain_s_max)
+        await self._server.drain(self.settings.drain_s_max if drain_s is None else drain_s)
         await self._rest()
         sandbox = self.ports.sandbox
         if sandbox is not None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from functools import partial
+from typing import ClassVar
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -191,7 +192,7 @@ def _forget(tx: Transaction, key: bytes) -> None:
 class Courier:
     """Makes the deliveries that are due. One per store."""
 
-    name = "courier"
+    name: ClassVar[str] = "courier"
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports

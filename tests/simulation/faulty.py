@@ -70,6 +70,9 @@ class FaultyStore:
     async def reset(self) -> None:
         await self._store.reset()
 
+    async def lost(self) -> BaseException:
+        return await self._store.lost()
+
     async def close(self) -> None:
         await self._store.close()
 

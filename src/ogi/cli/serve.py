@@ -148,7 +148,18 @@ async def _run(settings: Settings) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    await stop.wait()
+    stopped = asyncio.create_task(stop.wait())
+    lost = asyncio.create_task(ogi.ports.store.lost())
+    await asyncio.wait({stopped, lost}, return_when=asyncio.FIRST_COMPLETED)
+    if lost.done():
+        click.echo(
+            f"ogi: nothing can be written any more: {lost.result()}. What was answered is kept:"
+            " start Ogi again.",
+            err=True,
+        )
+        await ogi.stop(drain_s=0)
+        return os.EX_SOFTWARE
+    lost.cancel()
     click.echo("Stopping: requests in progress may end.", err=True)
     await ogi.stop()
     return 0

@@ -116,6 +116,10 @@ class Store(Protocol):
         """Forget everything (ephemeral servers)."""
         ...
 
+    async def lost(self) -> BaseException:
+        """Return why nothing can be written any more, once that is so: whoever serves it stops."""
+        ...
+
     async def close(self) -> None: ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -64,6 +65,9 @@ class MemoryStore:
 
     async def reset(self) -> None:
         self._map.clear()
+
+    async def lost(self) -> BaseException:
+        return await asyncio.Future[BaseException]()  # Never.
 
     async def close(self) -> None:
         return None

@@ -24,8 +24,9 @@ class ScribeFailed(Exception):
 class ProcessWriter:
     """See `ogi.storage.writers`."""
 
-    def __init__(self, folder: Path, lock: int) -> None:
-        """lock: the file descriptor that holds the folder; the scribe holds it, too."""
+    def __init__(self, folder: Path, lock: int, gone: Callable[[BaseException], None]) -> None:
+        """lock: the file descriptor that holds the folder; the scribe holds it, too. gone: told
+        when the scribe has ended unasked, after whoever waited for it."""
         self._loop = asyncio.get_running_loop()
         # Here, so that a folder that cannot be opened is refused at once, and its journal is folded
         # while the scribe starts.
@@ -34,6 +35,8 @@ class ProcessWriter:
         self._line = End(self._loop, line, self._hear, self._lost)
         self._waiting: dict[bytes, Answered] = {}
         self._gone = False
+        self._closing = False
+        self._tell_gone = gone
 
     def append(
         self, changes: Changes, appended: Callable[[int, BaseException | None], None]
@@ -53,6 +56,7 @@ class ProcessWriter:
         await self._request(b"R", b"")
 
     async def close(self, fold: bool) -> None:
+        self._closing = True
         try:
             await self._request(b"Q", b"1" if fold else b"0")
         except ScribeFailed:
@@ -92,6 +96,9 @@ class ProcessWriter:
     def _lost(self) -> None:
         """The scribe is gone: nothing can be written any more."""
         self._gone = True
+        failure = ScribeFailed("the process that writes the data folder has ended")
         waiting, self._waiting = self._waiting, {}
         for answered in waiting.values():
-            answered(b"", ScribeFailed("the process that writes the data folder has ended"))
+            answered(b"", failure)
+        if not self._closing:
+            self._tell_gone(failure)

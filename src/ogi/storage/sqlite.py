@@ -89,7 +89,9 @@ class SqliteStore:
         self._lock = _lock(folder)
         self._writer: Writer
         try:
-            self._writer = ProcessWriter(folder, self._lock) if process else ThreadWriter(folder)
+            self._writer = (
+                ProcessWriter(folder, self._lock, self._fail) if process else ThreadWriter(folder)
+            )
             self._tree = Tree(folder / TREE)
         except BaseException:
             os.close(self._lock)
@@ -110,6 +112,7 @@ class SqliteStore:
         """Written since the last fold began."""
         self._closed = False
         self._failure: BaseException | None = None
+        self._lost: asyncio.Future[BaseException] = self._loop.create_future()
 
     async def transact(self, body: Callable[[Transaction], T], home: Home, *also: Home) -> T:
         """Run atomically; return when durable.
@@ -203,6 +206,10 @@ class SqliteStore:
         self._tree.forget()
         self._journal_bytes = 0
 
+    async def lost(self) -> BaseException:
+        """Return why nothing can be written any more, once that is so."""
+        return await asyncio.shield(self._lost)
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -272,6 +279,8 @@ class SqliteStore:
 
     def _fail(self, failure: BaseException, *groups: _Group) -> None:
         """Nothing can be promised any more: who waits hears it, and so does who comes."""
+        if not self._lost.done():
+            self._lost.set_result(failure)
         self._failure = failure
         for group in (*groups, self._filling):
             waiters, group.waiters = group.waiters, []
