@@ -160,6 +160,12 @@ async def test_a_locked_subscription_ends_by_a_signed_request_only(
     await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
     await sns.world.deliver()
     token = json.loads(subscriber.bodies("SubscriptionConfirmation")[0])["Token"]
+    with pytest.raises(AwsError) as refused:
+        await sns.world.call_as(
+            sns.world.caller(ANONYMOUS), "sns", "ConfirmSubscription",
+            TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true",
+        )  # fmt: skip
+    assert refused.value.shape == "AuthorizationErrorException"
     arn = (
         await sns.confirm_subscription(
             TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true"

@@ -82,7 +82,11 @@ def confirm_subscription(tx: Transaction, call: Call, request: Fields) -> Fields
             tx, call, SERVICE, ("sns:ConfirmSubscription",), (topic.arn,),
             {**call.context, **topics.owner_keys(tx, call, request)},
         )  # fmt: skip
-    locked = signed and request.get("AuthenticateOnUnsubscribe", "").lower() == "true"
+    locked = request.get("AuthenticateOnUnsubscribe", "").lower() == "true"
+    if locked and not signed:
+        # "This call requires an AWS signature only when the AuthenticateOnUnsubscribe flag is set
+        # to "true"" (the action's page).
+        raise AuthorizationErrorException
     found = confirmations.confirm(tx, call, topic, request["Token"], signed, locked)
     return {"SubscriptionArn": found.arn}
 
