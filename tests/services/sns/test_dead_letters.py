@@ -45,6 +45,20 @@ async def test_raw_copies_are_buried_raw_and_keep_their_attributes(sns: Client) 
     assert message["MessageAttributes"]["a"] == attributes["a"]
 
 
+async def test_a_raw_copy_with_more_attributes_than_a_queue_takes_is_buried_without_them(
+    sns: Client,
+) -> None:
+    topic = await sns.topic()
+    policy = json.dumps({"deadLetterTargetArn": await sns.queue("dead")})
+    await sns.subscribed(topic, "q", RedrivePolicy=policy, RawMessageDelivery="true")
+    attributes = {f"a{n}": {"DataType": "String", "StringValue": "x"} for n in range(11)}
+    await sns.publish(TopicArn=topic, Message="hello", MessageAttributes=attributes)
+    (message,) = await sns.messages("dead")
+    assert message["Body"] == "hello"
+    assert sorted(message["MessageAttributes"]) == ["ErrorCode", "ErrorMessage", "RequestID"]
+    assert await sns.messages("q") == []
+
+
 async def test_a_fifo_topics_dead_letters_keep_their_group(sns: Client) -> None:
     topic = await sns.topic("news.fifo", FifoTopic="true", ContentBasedDeduplication="true")
     await _dead(sns, topic, "dead.fifo", "gone.fifo")

@@ -84,6 +84,10 @@ def bury(
     if queue is None:
         return
     attributes = dict(rest.get("MessageAttributes", {}))
+    if len(attributes) > copies.ATTRIBUTES_MAX:
+        # "Discarded as client side errors" (sns-message-attributes), and what is discarded goes to
+        # the dead-letter queue (sns-dead-letter-queues), which does not take so many either.
+        attributes = {}
     told = {"RequestID": call.new_id(), "ErrorCode": code, "ErrorMessage": reason}
     if len(attributes) + len(told) <= copies.ATTRIBUTES_MAX:
         for name, value in told.items():
