@@ -128,6 +128,9 @@ def test_an_identity_policy_names_resources_so(resource: str) -> None:
         ({"Condition": {"ForOneValue:Bool": {"a": "true"}}}, "Syntax errors in policy."),
         ({"Condition": {"DateLessThan": {"a": "noon"}}}, "The policy failed legacy parsing"),
         ({"Condition": {"IpAddress": {"a": "10.0.0.0/33"}}}, "The policy failed legacy parsing"),
+        ({"Condition": {"NullIfExists": {"a": "true"}}}, "Syntax errors in policy."),
+        ({"Condition": {"BinaryEquals": {"a": "!!!"}}}, "Syntax errors in policy."),
+        ({"Condition": {"BinaryEquals": {"a": "YWJj=="}}}, "Syntax errors in policy."),
         ({"Condition": {"NumericEquals": {"a": "x"}}}, "The policy failed legacy parsing"),
         ({"Action": []}, "Policy statement must contain actions."),
     ],
@@ -151,6 +154,9 @@ def test_sids_are_unique_in_a_policy() -> None:
         (statement("sts:AssumeRole", Principal={"AWS": "*"}), "Has prohibited field Resource"),
         ({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"},
          'AssumeRolepolicy contained an invalid principal: "STAR":"[*]".'),
+        ({"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+          "Principal": {"Federated": "cognito-identity.amazonaws.com"}},
+         "A condition block must be present for the Cognito provider"),
         *[
             ({"Effect": "Allow", "Action": action, "Principal": {"AWS": "*"}},
              "AssumeRole policy may only specify STS AssumeRole actions.")

@@ -41,6 +41,7 @@ SYNTAX = "Syntax errors in policy."
 LEGACY = "The policy failed legacy parsing"
 """What IAM says of an operator that there is not, and of a value that its operator cannot take:
 github.com/badmintoncryer/cdk-preflight, rules/iam/pf-iam-policy-condition-*."""
+BINARY = "Invalid binary value in the Condition element."
 
 
 class BadCondition(ValueError):
@@ -240,9 +241,12 @@ def _binary(values: Sequence[str], variables: bool) -> Test:
     wanted = set()
     for value in values:
         try:
-            wanted.add(base64.b64decode(value, validate=True))
+            raw = base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            raise BadCondition("Invalid binary value in the Condition element.") from None
+            raise BadCondition(BINARY, SYNTAX) from None
+        if base64.b64encode(raw).decode() != value:
+            raise BadCondition(BINARY, SYNTAX)
+        wanted.add(raw)
 
     def test(value: str, context: Context) -> bool:
         try:

@@ -21,6 +21,7 @@ _TRUST_ACTIONS = frozenset({
     "sts:SetContext", "sts:SetSourceIdentity", "sts:TagSession",
 })  # fmt: skip
 """In this case only: `sts:assumerole` and `sts:*` are refused."""
+_COGNITO = ("Federated", "cognito-identity.amazonaws.com")
 
 
 def check_identity(policy: Policy) -> None:
@@ -52,6 +53,8 @@ def check_trust(policy: Policy) -> None:
         _check_arns(statement)
         if any(kind == "CanonicalUser" for kind, _ in statement.principals.entries):
             raise PolicySyntax("Invalid principal in policy.")
+        if _COGNITO in statement.principals.entries and not statement.conditions:
+            raise PolicySyntax("A condition block must be present for the Cognito provider")
         if not _TRUST_ACTIONS.issuperset(statement.action_texts):
             raise PolicySyntax("AssumeRole policy may only specify STS AssumeRole actions.")
 

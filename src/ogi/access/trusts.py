@@ -21,6 +21,8 @@ from ogi.storage import Reader
 
 _UNIQUE_ID = re.compile(r"A(IDA|ROA)[0-9A-Z]{12,}")
 _BOUND = re.compile(r" A(IDA|ROA)[0-9A-Z]{12,}\"")
+_SESSION = re.compile(r"arn:aws:sts::(\d{12}):assumed-role/([^/]+)/.+")
+_ACCOUNT_DASHED = re.compile(r"\d{4}-\d{4}-\d{4}")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|aws\.internal)")
 
 
@@ -35,7 +37,9 @@ def bind(tx: Reader, text: str) -> str:
                 raise PolicySyntax(f'Invalid principal in policy: "SERVICE":"{entry}"')
 
     def bound(entry: str) -> str:
-        if _is_unbound(entry):
+        if _ACCOUNT_DASHED.fullmatch(entry):
+            return entry.replace("-", "")
+        if _is_unbound(entry) and not _is_session_of_nobody(tx, entry):
             return entry
         id = _id_of(tx, entry)
         if id is None:
@@ -143,6 +147,13 @@ def _is_unbound(entry: str) -> bool:
     if entry == "*" or account_of(entry) or _UNIQUE_ID.fullmatch(entry):
         return True
     return entry.startswith("arn:aws:sts::")
+
+
+def _is_session_of_nobody(tx: Reader, entry: str) -> bool:
+    """A trust policy's principals exist, and so do the roles of sessions: "Invalid principal" in
+    cdk-preflight, rules/iam/pf-iam-trust-policy-aws-principal-format."""
+    named = _SESSION.fullmatch(entry)
+    return named is not None and find(tx, ROLES, named[1], named[2]) is None
 
 
 def _id_of(tx: Reader, arn: str) -> str | None:

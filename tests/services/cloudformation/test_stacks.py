@@ -195,6 +195,23 @@ async def test_a_neighbours_refusal_is_told_in_the_handlers_form(world: World) -
     assert reason.endswith("HandlerErrorCode: NotFound)")
 
 
+@pytest.mark.parametrize(
+    "rest", ["KeySpec: HMAC_256, KeyUsage: GENERATE_VERIFY_MAC", "Origin: EXTERNAL"]
+)
+async def test_what_never_rotates_is_not_made_to(world: World, rest: str) -> None:
+    template = f"""
+    Resources:
+      Key: {{Type: AWS::KMS::Key, Properties: {{EnableKeyRotation: true, {rest}}}}}
+    """
+    made = await ask(world, "CreateStack", StackName="s", TemplateBody=template)
+    told = await events(world, made["StackId"])
+    assert (
+        "Key", "CREATE_FAILED",
+        "Invalid request provided: You cannot set the EnableKeyRotation property to true on "
+        "asymmetric or external keys.",
+    ) in told  # fmt: skip
+
+
 async def test_a_stack_that_takes_too_long_is_rolled_back(world: World) -> None:
     asked = asyncio.ensure_future(
         world.call(

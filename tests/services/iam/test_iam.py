@@ -425,6 +425,33 @@ async def test_a_trust_policy_names_who_exists(world: World) -> None:
     )
 
 
+@pytest.mark.parametrize("arn", [
+    "12345", f"{ACCOUNT} ", f"arn:aws:iam::{ACCOUNT}:*", f"arn:aws:iam::{ACCOUNT}:user/*",
+    f"arn:aws:sts::{ACCOUNT}:assumed-role/nobody/session",
+])  # fmt: skip
+async def test_a_trust_policy_names_nothing_else(world: World, arn: str) -> None:
+    create = world.call("iam", "CreateRole", RoleName="r", AssumeRolePolicyDocument=_trust(arn))
+    assert await refused(MalformedPolicyDocumentException, create) == (
+        f'Invalid principal in policy: "AWS":"{arn}"'
+    )
+
+
+async def test_a_trust_policy_may_name_a_session_of_a_role(world: World) -> None:
+    await world.call("iam", "CreateRole", RoleName="r", AssumeRolePolicyDocument=TRUST)
+    trust = _trust(f"arn:aws:sts::{ACCOUNT}:assumed-role/r/session")
+    await world.call("iam", "CreateRole", RoleName="s", AssumeRolePolicyDocument=trust)
+
+
+async def test_policies_are_of_this_partition(world: World) -> None:
+    await world.call("iam", "CreateUser", UserName="bob")
+    arn = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
+    for awaited in (
+        world.call("iam", "AttachUserPolicy", UserName="bob", PolicyArn=arn),
+        world.call("iam", "CreateUser", UserName="eve", PermissionsBoundary=arn),
+    ):
+        assert await refused(ValidationError, awaited) == "Invalid ARN partition"
+
+
 async def test_who_is_made_anew_under_an_old_name_is_not_trusted(world: World) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:user/bob"
     id = (await world.call("iam", "CreateUser", UserName="bob"))["User"]["UserId"]

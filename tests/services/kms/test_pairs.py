@@ -285,5 +285,12 @@ async def test_a_shared_secret_is_encapsulated_here_or_with_the_public_key(
 async def test_what_the_library_has_not_is_refused_by_name(world: World) -> None:
     asked = {"KeySpec": "ML_KEM_512", "KeyUsage": "ENCAPSULATE_DECAPSULATE"}
     assert "ML_KEM_512" in (await refusal(world, "CreateKey", **asked)).message
-    asked = {"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY", "Origin": "EXTERNAL"}
+    asked = {"KeySpec": "ML_KEM_768", "KeyUsage": "ENCAPSULATE_DECAPSULATE", "Origin": "EXTERNAL"}
     assert "EXTERNAL" in (await refusal(world, "CreateKey", **asked)).message
+
+
+async def test_no_ml_dsa_key_is_imported(world: World) -> None:
+    asked = {"KeySpec": "ML_DSA_44", "KeyUsage": "SIGN_VERIFY", "Origin": "EXTERNAL"}
+    error = await refusal(world, "CreateKey", **asked)
+    assert error.shape == "ValidationException"
+    assert error.message == "KeySpec ML_DSA_44 is not supported for Origin EXTERNAL"

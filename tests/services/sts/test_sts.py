@@ -130,6 +130,11 @@ async def test_a_trusted_account_decides_by_its_own_policies(world: World) -> No
     assert await assume(world, await user(world, policy("sts:AssumeRole", ROLE)))
 
 
+async def test_a_trusted_account_may_be_written_with_dashes(world: World) -> None:
+    await role(world, trust({"AWS": f"{ACCOUNT[:4]}-{ACCOUNT[4:8]}-{ACCOUNT[8:]}"}))
+    assert await assume(world, await user(world, policy("sts:AssumeRole", ROLE)))
+
+
 async def test_who_is_not_trusted_is_refused_even_with_permission(world: World) -> None:
     await role(world, trust({"Service": "lambda.amazonaws.com"}))
     bob = await user(world, policy())

@@ -31,6 +31,7 @@ from ogi.services.iam.errors import (
     LimitExceededException,
     MalformedPolicyDocumentException,
     NoSuchEntityException,
+    ValidationError,
 )
 from ogi.storage import Reader
 from ogi.storage.tables import Table
@@ -97,6 +98,8 @@ def check_path(path: str) -> None:
 
 def require_policy_arn(arn: str) -> None:
     """In the words of github.com/hashicorp/terraform-provider-aws/issues/1337."""
+    if arn.startswith(("arn:aws-cn:", "arn:aws-us-gov:")):
+        raise ValidationError("Invalid ARN partition")  # cdk-preflight, pf-iam-policy-arn-partition
     if not _POLICY_ARN.fullmatch(arn):
         raise InvalidInputException(f"ARN {arn} is not valid.")
 

@@ -84,6 +84,9 @@ async def create_key(call: Call, request: Fields) -> Fields:
     origin = request.get("Origin", "AWS_KMS")
     if origin not in ("AWS_KMS", "EXTERNAL"):
         raise unsupported(f"keys of origin {origin}")
+    if origin == "EXTERNAL" and spec.startswith("ML_DSA_"):
+        # KMS's answer in github.com/badmintoncryer/cdk-preflight, rules/kms/pf-kms-key-origin
+        raise ValidationException(f"KeySpec {spec} is not supported for Origin EXTERNAL")
     if origin == "EXTERNAL" and spec in pairs.SPECS - pairs.IMPORTABLE:
         raise unsupported(f"keys of origin EXTERNAL with the key spec {spec}")
     # A pair is made before the transaction: the library draws its randomness from the system.

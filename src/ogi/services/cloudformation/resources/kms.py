@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ogi.service import Fields
-from ogi.services.cloudformation.resources.contract import Hands, Made, Naming, Present
+from ogi.services.cloudformation.resources.contract import Hands, Made, Naming, Present, Refusal
 from ogi.services.cloudformation.resources.contract import ResourceType as Type
 from ogi.services.cloudformation.schemas import BOOLEAN, INTEGER, POLICY, TAGS, TEXT, Shape
 
@@ -19,7 +19,21 @@ def _tags(properties: Fields) -> list[Fields]:
     return [{"TagKey": t["Key"], "TagValue": t["Value"]} for t in properties.get("Tags", [])]
 
 
+def _check_rotation(properties: Fields) -> None:
+    """In the handler's words (github.com/badmintoncryer/cdk-preflight, pf-kms-key-rotation)."""
+    symmetric = properties.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
+    if properties.get("EnableKeyRotation") and (
+        not symmetric or properties.get("Origin") == "EXTERNAL"
+    ):
+        raise Refusal(
+            "Invalid request provided: You cannot set the EnableKeyRotation property to true on "
+            "asymmetric or external keys.",
+            "InvalidRequest", bare=True,
+        )  # fmt: skip
+
+
 async def _create_key(hands: Hands, properties: Fields) -> Made:
+    _check_rotation(properties)
     request: Fields = {
         "Policy": json.dumps(properties["KeyPolicy"]) if "KeyPolicy" in properties else None,
         "Tags": _tags(properties) or None,
@@ -82,6 +96,7 @@ def _key(key_id: str, arn: str) -> Made:
 
 
 async def _update_key(hands: Hands, present: Present, properties: Fields) -> Made:
+    _check_rotation(properties)
     key, old = present.physical, present.properties
     enabled, was = properties.get("Enabled", True), old.get("Enabled", True)
     if enabled and not was:
