@@ -60,6 +60,7 @@ class Audience:
         self._topic = topic
         self._said: dict[str, Values | None] = {}
         self._content = content
+        self._base = ROUTES.key(topic.control, topic.name)
         spans = sorted(self._opened().items())
         self._firsts = [first for first, _ in spans]
         self._lasts = [last for _, last in spans]
@@ -90,7 +91,7 @@ class Audience:
     def _rows(self, at: int, cursor: Cursor, limit: int) -> list[tuple[str, Subscription]]:
         """The next of the span of buckets at this place, as (bucket, subscription)."""
         first, last = self._firsts[at], self._lasts[at]
-        base = ROUTES.key(self._topic.control, self._topic.name)
+        base = self._base
         begin = base + text(first)
         if cursor.after and first <= cursor.bucket <= last:
             begin = base + text(cursor.bucket) + text(cursor.after) + b"\x00"
@@ -174,7 +175,8 @@ class Audience:
         A message with many paths looks at those that are asked for, if these are fewer.
         """
         home, name = self._topic.control, self._topic.name
-        if len(values) > PATHS_MAX and asked.shaped >= asked.of_attributes + asked.of_bodies:
+        known = asked.shaped >= asked.of_attributes + asked.of_bodies
+        if known and len(values) > PATHS_MAX:
             begin = SHAPES.key(home, name) + filters.letter_of(scope).encode()
             rows = self._tx.scan(begin, after(begin), PATHS_MAX + 1)
             if len(rows) <= PATHS_MAX:
@@ -187,7 +189,8 @@ class Audience:
             kinds: Collection[str] = (filters.EXACT,)
             if asked.of_patterns:
                 found = SHAPES.get(self._tx, home, name, filters.head_of(scope, path))
-                kinds = kinds if found is None else {*kinds, *found.kinds}
+                asked_here = () if found is None else found.kinds
+                kinds = asked_here if known else {*kinds, *asked_here}
             yield path, here, kinds
 
     def _asked(self, letter: str) -> set[str]:
