@@ -46,10 +46,11 @@ class Sampler:
             ]
         if kind == "map":
             size = self._size(shape, depth)
-            return {
-                self._key(shape, where): self.value(shape.value, depth + 1, where=where)
-                for _ in range(size)
-            }
+            found: dict[str, Any] = {}
+            for _ in range(8 * size):  # Some keys come twice.
+                if len(found) < size:
+                    found[self._key(shape, where)] = self.value(shape.value, depth + 1, where=where)
+            return found
         draw = getattr(self, f"_{kind}")
         return draw(shape, where)
 

@@ -48,10 +48,12 @@ class Statement:
 
     __slots__ = ("_literals", "_patterns", "action_texts", "actions", "allows", "any_resource",
                  "conditions", "index", "named_resource", "not_action", "not_resource",
-                 "principals", "resource_texts", "sid", "unconditional")  # fmt: skip
+                 "principals", "resource_texts", "sid", "text", "unconditional")  # fmt: skip
 
-    def __init__(self, index: int, body: dict[str, Any], variables: bool) -> None:
+    def __init__(self, index: int, body: dict[str, Any], variables: bool, text: str) -> None:
         self.index = index
+        self.text = text
+        """The policy's, in which this is the statement `index`."""
         self.sid: str | None = body.get("Sid")
         self.allows = body["Effect"] == "Allow"
         self.principals: Principals | None = None
@@ -197,7 +199,7 @@ def compile(text: str) -> Policy:
     if not isinstance(bodies, list) or not bodies:
         raise PolicySyntax("Syntax errors in policy.")
     variables = version != VERSIONS[0]
-    statements = [_statement(i, body, variables) for i, body in enumerate(bodies)]
+    statements = [_statement(i, body, variables, text) for i, body in enumerate(bodies)]
     return Policy(text, version, document.get("Id"), Rules(statements))
 
 
@@ -228,7 +230,7 @@ def _refuse(constant: str) -> Any:
     raise PolicySyntax("This policy contains invalid Json")
 
 
-def _statement(index: int, body: Any, variables: bool) -> Statement:
+def _statement(index: int, body: Any, variables: bool, text: str) -> Statement:
     if not isinstance(body, dict) or body.keys() - _STATEMENT_KEYS:
         raise PolicySyntax("Syntax errors in policy.")
     if body.get("Effect") not in ("Allow", "Deny"):
@@ -246,7 +248,7 @@ def _statement(index: int, body: Any, variables: bool) -> Statement:
     if body.get("Resource", body.get("NotResource", "*")) in ([], ""):
         raise PolicySyntax("Policy statement must contain resources.")
     try:
-        return Statement(index, body, variables)
+        return Statement(index, body, variables, text)
     except PolicySyntax:
         raise
     except BadCondition as condition:

@@ -110,12 +110,45 @@ async def test_the_simulator_decides_as_the_real_thing_would(world: World) -> No
         "allowed", "explicitDeny", "implicitDeny",
     ]  # fmt: skip
     (matched,) = results[0]["MatchedStatements"]
-    assert matched == {
-        "SourcePolicyId": f"inline policy p of {BOB}",
-        "SourcePolicyType": "user",
-    }
+    assert matched["SourcePolicyId"] == "p" and matched["SourcePolicyType"] == "user"
     assert len(results[1]["MatchedStatements"]) == 1
     assert results[2]["MatchedStatements"] == []
+
+
+async def test_the_simulator_tells_where_the_statement_is(world: World) -> None:
+    """The AWS CLI's examples of simulate-custom-policy and simulate-principal-policy."""
+    line = (
+        '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*"'
+        ',"Condition":{"DateGreaterThan":{"aws:CurrentTime":"2018-08-16T12:00:00Z"}}}}'
+    )
+    lines = """{
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["codecommit:ListRepositories"],
+            "Resource": "*",
+            "Sid": "one"
+        }, {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    ]
+}"""
+    time = {
+        "ContextKeyName": "aws:CurrentTime", "ContextKeyType": "date",
+        "ContextKeyValues": ["2019-04-25T11:00:00Z"],
+    }  # fmt: skip
+    for text, action, wanted in (
+        (line, "dynamodb:CreateBackup", (1, 38, 1, 167)),
+        (lines, "codecommit:ListRepositories", (3, 19, 9, 10)),
+        (lines, "s3:GetObject", (9, 10, 9, 66)),
+    ):
+        found = await world.call(
+            "iam", "SimulateCustomPolicy", PolicyInputList=[text], ActionNames=[action],
+            ContextEntries=[time],
+        )  # fmt: skip
+        (matched,) = found["EvaluationResults"][0]["MatchedStatements"]
+        assert matched["SourcePolicyId"] == "PolicyInputList.1"
+        start, end = matched["StartPosition"], matched["EndPosition"]
+        assert (start["Line"], start["Column"], end["Line"], end["Column"]) == wanted
 
 
 async def test_the_simulator_takes_more_policies_and_a_boundary(world: World) -> None:

@@ -21,7 +21,7 @@ from ogi.access.judgements import BOUNDARY, IDENTITY, RESOURCE, Heard, judge, lo
 from ogi.access.policy import Policy, Rules
 from ogi.access.sessions import principal_of
 from ogi.service import Call, Fields, Principal
-from ogi.services.iam import pages
+from ogi.services.iam import pages, positions
 from ogi.services.iam.errors import InvalidInputException, NoSuchEntityException
 from ogi.services.iam.service import SERVICE
 from ogi.storage import Reader
@@ -29,6 +29,7 @@ from ogi.storage import Reader
 RESULTS_MAX = 10_000
 """Actions times resources of one simulation."""
 _VARIABLE = re.compile(r"\$\{([^},*?$]+)")
+_INLINE = re.compile(r"inline policy (\S+) of .*")
 _UNSUPPORTED = ("OrderedOrganizationPolicyInputList", "ResourceHandlingOption")
 
 
@@ -203,8 +204,20 @@ def _matched(
     for kind, at, statement in candidates:
         seen = look(kind, at, statement, action, resource, asked)
         if not seen.failed and seen.effect == wanted and (kind != BOUNDARY or wanted == "Deny"):
-            matched.append({"SourcePolicyId": at, "SourcePolicyType": _type(kind, at)})
+            start, end = positions.of_statements(statement.text)[statement.index]
+            matched.append({
+                "SourcePolicyId": _name(at), "SourcePolicyType": _type(kind, at),
+                "StartPosition": start, "EndPosition": end,
+            })  # fmt: skip
     return matched
+
+
+def _name(at: str) -> str:
+    """The policy's name, as in the AWS CLI's example of simulate-principal-policy."""
+    if at.startswith("arn:"):
+        return at.rpartition("/")[2]
+    inline = _INLINE.fullmatch(at)
+    return inline[1] if inline else at
 
 
 def _type(kind: str, at: str) -> str:
