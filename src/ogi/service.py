@@ -30,6 +30,8 @@ from ogi.storage import BlobStore, Done, Home, Reader, Store, Transaction, contr
 from ogi.uses import KeyUses, Uses
 
 if TYPE_CHECKING:
+    import asyncio
+
     from ogi.clock import Clock
     from ogi.sandbox import Sandbox
     from ogi.settings import Settings
@@ -234,7 +236,7 @@ class Operation:
     unsupported: frozenset[str]
     open: bool
     preauthorised: bool
-    ahead: Callable[[Call, Fields], Awaitable[None] | None] | None
+    ahead: Callable[[Call, Fields], asyncio.Future[None] | None] | None
 
     def authorise(self, tx: Reader, call: Call, request: Fields) -> None:
         """Refuse members that are not supported, then what the policies refuse."""
@@ -299,7 +301,7 @@ class Service:
         unsupported: Sequence[str] = (),
         open: bool = False,
         preauthorised: bool = True,
-        ahead: Callable[[Call, Fields], Awaitable[None] | None] | None = None,
+        ahead: Callable[[Call, Fields], asyncio.Future[None] | None] | None = None,
         name: str | None = None,
     ) -> Callable[[F], F]:
         """Register `snake_case(tx, call, request) -> Fields` as the operation `SnakeCase`.

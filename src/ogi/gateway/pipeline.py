@@ -172,7 +172,13 @@ class Exchange:
         elif self.goes_on and operation.ahead is not None:
             first = operation.ahead(self._call, parsed.params)
             if first is not None:
-                self._turn_off(partial(self._dispatched, first))
+                self.goes_on = False
+                first.add_done_callback(self._go_on)
+
+    def _go_on(self, first: asyncio.Future[None]) -> None:
+        """What was to be done ahead is done, or will not be."""
+        self.goes_on = True
+        self.take(Exchange.operate)
 
     def operate(self) -> None:
         assert self._parsed is not None
@@ -228,10 +234,8 @@ class Exchange:
         self.parse()
         return await self._dispatched()
 
-    async def _dispatched(self, first: Awaitable[None] | None = None) -> Response:
+    async def _dispatched(self) -> Response:
         assert self._parsed is not None
-        if first is not None:
-            await first
         return self._respond(await dispatch(self._call, self._operation, self._parsed.params))
 
     # -------------------------------------------------------------------------------------------

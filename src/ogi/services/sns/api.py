@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable
 
 import msgspec
 
@@ -81,7 +81,7 @@ def _home_of_target(call: Call, request: Fields) -> Home:
     return Home(target)
 
 
-def _sign_ahead(call: Call, request: Fields) -> Awaitable[None] | None:
+def _sign_ahead(call: Call, request: Fields) -> asyncio.Future[None] | None:
     """Have the notification signed while others are served.
 
     Law: the content is the same that the transaction will read: its id is the first that a run

@@ -5,11 +5,11 @@ The key is made at the first start, kept sealed by the vault in the control home
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime
 import hashlib
 import os
-from collections.abc import Awaitable
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -111,7 +111,7 @@ def sign(tx: Reader, call: Call, text: str, version: str, base: str) -> tuple[st
 
 def sign_ahead(
     tx: Reader, call: Call, signing: Signing, text: str, version: str
-) -> Awaitable[None] | None:
+) -> asyncio.Future[None] | None:
     """Have `sign` find the signature of a text; None if nobody can make it meanwhile."""
     signer = _signer(tx)
     return signing.ask(signer.name, _pem(call.ports.vault, signer), _digest(text, version), version)
