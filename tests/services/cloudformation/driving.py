@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ from ogi.service import Fields
 from ogi.storage import Home, Transaction
 from ogi.storage.memory import MemoryStore
 from tests.world import World
+
+PATIENCE_S = 60.0
 
 
 async def ask(world: World, operation: str, **request: Any) -> Fields:
@@ -21,7 +24,9 @@ async def ask(world: World, operation: str, **request: Any) -> Fields:
 
 async def drive(world: World, asked: asyncio.Future[Fields]) -> Fields:
     """Deliver until the request is answered, and what is then due."""
+    until = time.monotonic() + PATIENCE_S
     while not asked.done():
+        assert time.monotonic() < until, "the request is not answered: a step failed, and waits"
         await world.deliver()
         await asyncio.sleep(0)
     await world.deliver()
