@@ -24,7 +24,7 @@ from tests.world import ACCOUNT, REGION, World
 
 from ogi.access.authorise import authorise
 from ogi.clock import SystemClock
-from ogi.deliveries import Courier
+from ogi.courier import Courier
 from ogi.sandbox.local import LocalSandbox
 from ogi.services.lambda_.poller import Poller
 from ogi.storage.files import FileBlobs

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ogi.deliveries import Courier, hand_over, post
+from ogi.courier import Courier
+from ogi.deliveries import hand_over, post
 from ogi.errors import AccessDenied, AwsError
 from ogi.service import Service
 from ogi.storage import Home

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ogi.clock import FakeClock
-from ogi.deliveries import Courier
+from ogi.courier import Courier
 from ogi.service import Call, Fields, Ports, Principal, dispatch
 from ogi.services import load
 from ogi.settings import Settings

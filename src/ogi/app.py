@@ -23,12 +23,12 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
-from ogi import connection_file, keyring, mail, outbound, roots, services, storage
+from ogi import connection_file, keyring, mail, outbound, roots, services, storage, wire
 from ogi.access import seeds
 from ogi.access.authorise import authorise
 from ogi.audit import KINDS, Trail
 from ogi.clock import SystemClock
-from ogi.deliveries import Courier
+from ogi.courier import Courier
 from ogi.entropy import entropy
 from ogi.gateway import authority
 from ogi.gateway.http import Server
@@ -129,6 +129,7 @@ class Ogi:
                 authorise=authorise,
                 services=known,
                 random=entropy,
+                validate=wire.validate,
                 sandbox=LocalSandbox(
                     settings.data / "sandbox",
                     endpoint=settings.endpoint,

@@ -25,11 +25,11 @@ MODULES = (
     "access/principals", "access/scopes", "access/signing_keys", "access/sigv4",
     "arn", "deliveries", "entropy", "lines", "memo", "recording", "runs", "sealing", "signing",
     "traces", "vault",
-    "gateway/answers", "gateway/authority", "gateway/bodies", "gateway/connections",
+    "gateway/authority", "gateway/bodies", "gateway/connections",
     "gateway/heads", "gateway/pipeline", "gateway/turns",
     "services/sns/api", "services/sns/checksums", "services/sns/copies",
     "services/sns/departures", "services/sns/envelopes", "services/sns/fanout",
-    "services/sns/postings",
+
     "services/sqs/api", "services/sqs/batches", "services/sqs/contents",
     "services/sqs/encryption", "services/sqs/fifo", "services/sqs/groups", "services/sqs/ids",
     "services/sqs/lanes", "services/sqs/layout", "services/sqs/ledgers",

@@ -77,6 +77,8 @@ class Ports:
     authorise: Authorise
     services: Mapping[str, Service]
     random: Callable[[int], bytes]
+    validate: Callable[[str, str, Fields], None] = lambda service, operation, request: None
+    """Refuses what a service's model refuses, of a request that came by no wire (a template's)."""
     sandbox: Sandbox | None = None
     audit: Audit | None = None
     reset: Callable[[], Awaitable[None]] | None = None
@@ -192,9 +194,8 @@ class Call(msgspec.Struct, frozen=True):
     async def request(self, service: str, operation: str, request: Fields) -> Fields:
         """Another service's operation, now, in its own transactions, authorised as the caller."""
         ports = self.ports
-        call = msgspec.structs.replace(
-            self, now=ports.clock.now(), seed=ports.random(32), demand=None
-        )
+        now, seed = ports.clock.now(), ports.random(32)
+        call = msgspec.structs.replace(self, now=now, seed=seed, demand=None)
         return await ask(call, ports.services[service].operation_named(operation), request)
 
     async def transact(self, body: Callable[[Transaction, Call], T], home: Home, *also: Home) -> T:
@@ -399,8 +400,7 @@ async def dispatch(call: Call, operation: Operation, request: Fields) -> Fields:
 
 
 def submit(call: Call, operation: Operation, request: Fields, done: Done) -> None:
-    """As `dispatch`, of an operation that is not asynchronous, without a task: `done` hears what it
-    would return or raise."""
+    """As `dispatch`, of a plain operation, without a task: `done` hears what comes of it."""
     body = _body(call, operation, request)
     store = call.ports.store
 

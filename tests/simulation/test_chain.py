@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ogi.deliveries import Courier
+from ogi.courier import Courier
 from ogi.storage.files import FileBlobs
 from tests.simulation.faulty import Fault, FaultyStore
 from tests.world import ACCOUNT, REGION, World

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ogi.deliveries import Courier
+from ogi.courier import Courier
 from ogi.services.sns import replays
 from tests.simulation.faulty import Fault, FaultyStore, persist
 from tests.world import ACCOUNT, REGION, World

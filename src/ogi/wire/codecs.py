@@ -18,6 +18,7 @@ from ogi.wire.rest_json import RestJsonProtocol
 from ogi.wire.rest_xml import RestXmlProtocol
 from ogi.wire.routing import SERVICES, UNKNOWN
 from ogi.wire.rpc_cbor import CborProtocol
+from ogi.wire.validation import Validate, Validation, accept
 
 _KINDS: dict[str, Callable[[Model], WireProtocol]] = {
     kind.name: kind
@@ -42,11 +43,23 @@ class Codec:
         self._by_name = {name: _KINDS[name](self._model) for name in names if name in _KINDS}
         self._rest = next((p for n, p in self._by_name.items() if n.startswith("rest-")), None)
         self._streaming = self._rest if service in quirks.STREAMED else None
+        self._validation = Validation(service)
+        self._validates: dict[str, Validate] = {}
 
     def streams(self, request: Request) -> bool:
         """The operation takes the body as a stream; all others take bytes."""
         rest = self._streaming
         return isinstance(rest, RestXmlProtocol) and rest.streams(request)
+
+    def validate(self, operation: str, params: dict[str, Any]) -> None:
+        """Refuse, in the service's words, what its model alone refuses of a request that was not
+        parsed here."""
+        check = self._validates.get(operation)
+        if check is None:
+            known = self._model.operation(operation)
+            check = accept if known is None else self._validation.compile(known)
+            self._validates[operation] = check
+        check(params)
 
     def parse(self, request: Request) -> Parsed:
         """Raises an AwsError if the request is not one that the service understands."""

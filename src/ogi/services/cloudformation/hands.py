@@ -79,6 +79,7 @@ class StepHands:
             return self._recalled()
         found = await recognise() if self._step.begun and recognise is not None else None
         if found is None:
+            self._call.ports.validate(*ask)
             await self._mark(begun=True)
             there = self._actor.in_place(self._actor.account, region or self._actor.region)
             found = await there.request(service, operation, request)
@@ -90,6 +91,9 @@ class StepHands:
             return self._recalled_list()
         if any(self._operation(ask).asynchronous for ask in asks):
             raise TypeError(f"{[ask[:2] for ask in asks]} are not all plain operations")
+
+        for ask in asks:
+            self._call.ports.validate(*ask)
 
         def body(tx: Transaction, call: Call) -> list[Fields]:
             there = call.in_place(call.account, region or call.region)
@@ -103,6 +107,8 @@ class StepHands:
             return await self._create_outside(absent, create, kind, name)
         if self._at < len(self._step.journal):
             return self._recalled_list()[0]
+
+        self._call.ports.validate(*create)
 
         def body(tx: Transaction, call: Call) -> list[Fields]:
             try:
@@ -132,6 +138,7 @@ class StepHands:
             raise _exists(kind, name)
         found: Fields = {}
         if not present:
+            self._call.ports.validate(*create)
             await self._mark(begun=True)
             found = await self._actor.request(*create)
         await self._mark(begun=False, result=_storable(found))
