@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-KEPT_MAX = 10_000
-"""Transactions whose notes are kept."""
+KEPT_MAX = 8_192
+"""Notes that are kept, besides those of the newest transaction: one publish may make hundreds."""
 HOPS_MAX = 1_000
 """Hops shown of one trace."""
 DECIDED_MAX = 2_048
@@ -31,7 +31,9 @@ class Traces:
     """The latest notes, by transaction."""
 
     def __init__(self) -> None:
-        self._kept: deque[Sequence[Note]] = deque(maxlen=KEPT_MAX)
+        self._kept: deque[Sequence[Note]] = deque()
+        self._count = 0
+        """Of the notes in `_kept`."""
         self.decided: deque[tuple[Any, ...]] = deque(maxlen=DECIDED_MAX)
         """What was allowed, as `access.authorise` appends it."""
         self._refused: dict[Any, Any] = {}
@@ -39,7 +41,11 @@ class Traces:
     def add(self, notes: Sequence[Note]) -> None:
         """The notes of one transaction; those without a trace only join others."""
         if notes:
-            self._kept.append(notes)
+            kept = self._kept
+            kept.append(notes)
+            self._count += len(notes)
+            while self._count > KEPT_MAX and len(kept) > 1:
+                self._count -= len(kept.popleft())
 
     def get(self, trace: str) -> list[dict[str, Any]]:
         """The hops of one trace, in the order in which they became durable."""
@@ -63,6 +69,7 @@ class Traces:
 
     def clear(self) -> None:
         self._kept.clear()
+        self._count = 0
         self.decided.clear()
         self._refused.clear()
 
