@@ -47,6 +47,9 @@ raise SystemExit(compiling.main())
 @pytest.mark.skipif(bool(compiling.missing()), reason=compiling.missing() or "-")
 def test_a_compiled_module_is_used_until_its_source_changes(package: Path) -> None:
     (package / "ogi" / "compiling.py").write_text(Path(compiling.__file__).read_text())
+    (package / "ogi" / "numbers_of_old.py").write_text("BLOCKS = 1\n")
+    with (package / "ogi" / "entropy.py").open("a") as entropy:
+        entropy.write("\nfrom ogi.numbers_of_old import BLOCKS as BLOCKS  # noqa: E402\n")
     assert told(package) == ("False", ".py")
     subprocess.run(
         [sys.executable, "-c", BUILD],
@@ -60,6 +63,10 @@ def test_a_compiled_module_is_used_until_its_source_changes(package: Path) -> No
     assert told(package) == ("False", ".py")
     source.write_text(before)
     assert told(package) == ("True", ".so")
+    # Its types may have been compiled in.
+    imported = package / "ogi" / "numbers_of_old.py"
+    imported.write_text("BLOCKS = 2\n")
+    assert told(package) == ("False", ".py")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"sources": ["gone.py"], "fingerprint": ""}'])

@@ -1,9 +1,9 @@
 """The modules that every request runs through, compiled: found here instead of their source.
 
 They are compiled from that source by `python -m ogi.compiling` (mypyc), into this package's folder
-`_compiled`, and used only while each source is what it was then and the Python is the same one; all
-of them or none, since compiled modules call each other without looking. Without them Ogi is the
-same, only slower. `OGI_COMPILED=0` leaves them aside.
+`_compiled`, and used only while each source, and each that it imports, is what it was then and the
+Python is the same one; all of them or none, since compiled modules call each other without looking.
+Without them Ogi is the same, only slower. `OGI_COMPILED=0` leaves them aside.
 
 Every process of Ogi comes through here first, so this imports little: hashlib alone is 4 MB.
 """
@@ -29,7 +29,7 @@ MANIFEST = FOLDER / "manifest.json"
 class Manifest(msgspec.Struct):
     fingerprint: str
     sources: list[str]
-    """Paths below this package."""
+    """Paths below this package: of what was compiled, and of what that imports."""
     files: dict[str, str]
     """Names in the folder, by module."""
 
@@ -51,8 +51,8 @@ class Finder:
 
 
 def fingerprint(sources: Iterable[str]) -> str:
-    """Of the sources (paths below this package) and of this Python: lengths and CRCs."""
-    parts = [sys.implementation.cache_tag, sys.platform]
+    """Of the sources (paths below this package), this Python and machine: lengths and CRCs."""
+    parts = [sys.implementation.cache_tag, sys.platform, os.uname().machine]
     for source in sorted(sources):
         text = (PACKAGE / source).read_bytes()
         parts.append(f"{source} {len(text)} {zlib.crc32(text):08x}")

@@ -7,12 +7,14 @@ written twice; decision 21 says what may not stand in such a module.
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -29,7 +31,6 @@ MODULES = (
     "gateway/heads", "gateway/pipeline", "gateway/turns",
     "services/sns/api", "services/sns/checksums", "services/sns/copies",
     "services/sns/departures", "services/sns/envelopes", "services/sns/fanout",
-
     "services/sqs/api", "services/sqs/batches", "services/sqs/contents",
     "services/sqs/encryption", "services/sqs/fifo", "services/sqs/groups", "services/sqs/ids",
     "services/sqs/lanes", "services/sqs/layout", "services/sqs/ledgers",
@@ -58,6 +59,31 @@ setup(
     script_args=["-q", "build_ext", "--build-lib", sys.argv[2], "--build-temp", sys.argv[3]],
 )
 """
+
+
+def watched() -> list[str]:
+    """The compiled sources and all of ours that they import: whose types were compiled in."""
+    found, left = set(SOURCES), list(SOURCES)
+    while left:
+        new = set(_imported(left.pop())) - found
+        found |= new
+        left += new
+    return sorted(found)
+
+
+def _imported(source: str) -> Iterator[str]:
+    """What of this package a source may import: each name as a module, and as a package."""
+    for node in ast.walk(ast.parse((PACKAGE / source).read_bytes())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            package, _, inside = name.replace(".", "/").partition("/")
+            if package == PACKAGE.name:
+                either = f"{inside}.py", f"{inside}/__init__.py".lstrip("/")
+                yield from (file for file in either if (PACKAGE / file).exists())
 
 
 def missing() -> str:
@@ -93,14 +119,15 @@ def compile_all() -> None:
             files[name] = f"{name}{library.suffix}"
             FOLDER.mkdir(exist_ok=True)
             shutil.copy(library, FOLDER / files[name])
-    manifest = Manifest(fingerprint(SOURCES), list(SOURCES), files)
+    sources = watched()
+    manifest = Manifest(fingerprint(sources), sources, files)
     MANIFEST.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
 
 
 def is_fresh() -> bool:
     """Whether what was compiled is what would be compiled now."""
     try:
-        return read().fingerprint == fingerprint(SOURCES)
+        return read().fingerprint == fingerprint(watched())
     except (OSError, msgspec.MsgspecError):
         return False
 
