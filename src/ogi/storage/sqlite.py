@@ -40,6 +40,8 @@ FOLD_BYTES = 36 * 1024 * 1024
 """Bytes in the journal that begin a fold."""
 FOLD_S = 3.0
 """After the first change a fold begins at the latest, so that little is left when all is quiet."""
+EARLY_KEYS = 64
+"""Changed keys of a group that is not launched at the end of the turn only."""
 LOCK_S = 1.0
 """How long a folder's lock is waited for."""
 AHEAD_BYTES_MAX = 2 * FOLD_BYTES
@@ -176,7 +178,12 @@ class SqliteStore:
         if writes.bells:
             group.bells |= writes.bells
         group.waiters.append((done, result))
-        if self._flying is None and not self._scheduled:
+        if self._flying is not None:
+            return
+        if len(group.changes) >= EARLY_KEYS:
+            # The disk need not wait for the end of a long turn of the loop.
+            self._launch()
+        elif not self._scheduled:
             self._scheduled = True
             # Not at once: what else has arrived in this turn of the loop shares the commit.
             self._loop.call_soon(self._launch)
