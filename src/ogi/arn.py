@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-CHARS_MAX = 2048
+CHARS_MAX: Final = 2048
 """Of an ARN (`arnType` of IAM's and STS's API references)."""
 
 

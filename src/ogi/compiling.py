@@ -25,8 +25,8 @@ MODULES = (
     "access/authenticate", "access/authorise", "access/conditions", "access/context",
     "access/grants", "access/judgements", "access/patterns", "access/payloads", "access/policy",
     "access/principals", "access/scopes", "access/signing_keys", "access/sigv4",
-    "arn", "deliveries", "entropy", "lines", "memo", "recording", "runs", "sealing", "signing",
-    "traces", "vault",
+    "arn", "calls", "deliveries", "entropy", "http", "lines", "memo", "operations", "recording",
+    "runs", "sealing", "signing", "traces", "vault",
     "gateway/authority", "gateway/bodies", "gateway/connections",
     "gateway/heads", "gateway/pipeline", "gateway/turns",
     "services/sns/api", "services/sns/checksums", "services/sns/copies",
@@ -39,8 +39,8 @@ MODULES = (
     "storage/bells", "storage/beside", "storage/journal", "storage/keys", "storage/lanes",
     "storage/layers", "storage/order", "storage/sqlite", "storage/tables", "storage/tree",
     "storage/writes",
-    "wire/codecs", "wire/documents", "wire/forms", "wire/json", "wire/query", "wire/scalars",
-    "wire/validation",
+    "wire/codecs", "wire/documents", "wire/forms", "wire/json", "wire/protocols", "wire/query",
+    "wire/routing", "wire/scalars", "wire/validation",
 )  # fmt: skip
 """Below this package. What they call in each other costs a call in C."""
 SOURCES = tuple(f"{module}.py" for module in MODULES)

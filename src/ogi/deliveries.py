@@ -9,6 +9,7 @@ is made exactly once; an async target is leased first, so it may be made again a
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 from ogi import owed
 from ogi.errors import AwsError
@@ -20,7 +21,7 @@ from ogi.storage.keys import AGENDA, u64
 from ogi.storage.writes import Writes
 from ogi.vault import NONCE_BYTES
 
-BELL = b"agenda"
+BELL: Final = b"agenda"
 log = logging.getLogger("ogi.deliveries")
 
 

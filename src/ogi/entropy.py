@@ -4,8 +4,9 @@ interpreter's lock, and a busy thread may be slow to give it back."""
 from __future__ import annotations
 
 import os
+from typing import Final
 
-PIECE_BYTES = 4096
+PIECE_BYTES: Final = 4096
 
 _piece = b""
 _at = 0

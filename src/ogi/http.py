@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
-import msgspec
-
 Body = bytes | AsyncIterator[bytes]
 
 
@@ -18,17 +16,35 @@ class Tls(NamedTuple):
     cipher: str
 
 
-class Request(msgspec.Struct):
+class Request:
     """One request. Header names are lower case; the path and query are as they came, encoded."""
 
-    method: str
-    path: str
-    query: str
-    headers: list[tuple[str, str]]
-    body: Body = b""
-    secure: bool | Tls = False
-    peer: str = ""
-    """The client's IP address."""
+    __slots__ = ("body", "headers", "method", "path", "peer", "query", "secure")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: list[tuple[str, str]],
+        body: Body = b"",
+        secure: bool | Tls = False,
+        peer: str = "",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.body = body
+        self.secure = secure
+        self.peer = peer
+        """The client's IP address."""
+
+    def at(self, path: str) -> Request:
+        """The same request for another path."""
+        return Request(
+            self.method, path, self.query, self.headers, self.body, self.secure, self.peer
+        )
 
     def header(self, name: str, default: str = "") -> str:
         for key, value in self.headers:
@@ -44,9 +60,12 @@ class Request(msgspec.Struct):
         return [(unquote_plus(name), unquote_plus(value)) for name, _, value in pairs]
 
 
-class Response(msgspec.Struct):
+class Response:
     """One answer. A streamed body has either a content-length header or goes out chunked."""
 
-    status: int
-    headers: list[tuple[str, str]]
-    body: Body = b""
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: int, headers: list[tuple[str, str]], body: Body = b"") -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body

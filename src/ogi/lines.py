@@ -14,18 +14,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import asyncio
 
-FRAME = struct.Struct(">cI")
-BUFFER_BYTES = 1024 * 1024
+FRAME: Final = struct.Struct(">cI")
+BUFFER_BYTES: Final = 1024 * 1024
 """What a line holds, so that what is said is handed over without waiting as a rule."""
 
 
 def framed(letter: bytes, text: bytes | bytearray) -> bytes:
     return FRAME.pack(letter, len(text)) + text
+
+
+def head(letter: bytes, text: bytes) -> bytes:
+    """What stands before `text` in its frame."""
+    return FRAME.pack(letter, len(text))
 
 
 def spawn(
@@ -89,16 +94,17 @@ class End:
         self._unsent = bytearray()
         loop.add_reader(line.fileno(), self._hear)
 
-    def say(self, frames: bytes) -> None:
+    def say(self, *parts: bytes) -> None:
+        """Frames, in as many parts as there are at hand: long ones are not copied together."""
         line = self._line
         if line is None:
             return
         if self._unsent:
-            self._unsent += frames
+            self._unsent += b"".join(parts)
             return
-        sent = self._sent(line, frames)
-        if sent < len(frames) and self._line is not None:
-            self._unsent += memoryview(frames)[sent:]
+        sent = self._sent(line, parts)
+        if sent < sum(map(len, parts)) and self._line is not None:
+            self._unsent += memoryview(b"".join(parts))[sent:]
             self._loop.add_writer(line.fileno(), self._go_on)
 
     def close(self) -> None:
@@ -112,16 +118,16 @@ class End:
     def _go_on(self) -> None:
         line = self._line
         assert line is not None
-        sent = self._sent(line, self._unsent)
+        sent = self._sent(line, (self._unsent,))
         if self._line is None:
             return
         del self._unsent[:sent]
         if not self._unsent:
             self._loop.remove_writer(line.fileno())
 
-    def _sent(self, line: socket.socket, data: bytes | bytearray) -> int:
+    def _sent(self, line: socket.socket, parts: Sequence[bytes | bytearray]) -> int:
         try:
-            return line.send(data)
+            return line.sendmsg(parts)
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
-SEED_BYTES = 32
+SEED_BYTES: Final = 32
 """What more is derived from; what a seed has beyond is given out as it is."""
-ENTROPY_BLOCK_BYTES = 136
+ENTROPY_BLOCK_BYTES: Final = 136
 """What SHAKE256 yields at once."""
 
 

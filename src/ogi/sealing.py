@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,19 +23,20 @@ from ogi.vault import Vault
 if TYPE_CHECKING:
     from ogi.service import Call
 
-KEY_BYTES = 32
-NONCE_BYTES = 12
-TAG_BYTES = 16
-BOUND_MAX = 4096
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
+BOUND_MAX: Final = 4096
 """Purposes with their contexts whose bytes are kept."""
 
-OWNED = b"\x00"
+OWNED: Final = b"\x00"
 """First byte of what is sealed under a key that Ogi owns: + generation of the vault (1) + day (3) +
 nonce + ciphertext."""
-MANAGED = b"\x01"
+_OWNED_HEAD_BYTES: Final = 5
+MANAGED: Final = b"\x01"
 """First byte of what is sealed under a KMS key: + length (2) + encrypted data key + nonce +
 ciphertext."""
-DAY_S = 86_400
+DAY_S: Final = 86_400
 """An owned key seals for one day: random nonces allow 2**32 sealings under one key (NIST SP
 800-38D, section 8.3), which a busy queue would reach within a week."""
 
@@ -58,13 +59,36 @@ class DataKey:
         return f"DataKey(key_arn={self.key_arn!r})"
 
 
-class _Kept(NamedTuple):
+class _Kept:
     """A data key in memory."""
 
-    cipher: AESGCM
-    blob: bytes
-    key_arn: str
-    until: float
+    __slots__ = ("blob", "cipher", "key_arn", "until")
+
+    def __init__(self, cipher: AESGCM, blob: bytes, key_arn: str, until: float) -> None:
+        self.cipher = cipher
+        self.blob = blob
+        self.key_arn = key_arn
+        self.until = until
+
+
+class _Owned:
+    """A key that Ogi owns, for one purpose and context on one day, and what goes with it."""
+
+    __slots__ = ("_bound", "_decrypt", "_encrypt", "_head")
+
+    def __init__(self, head: bytes, cipher: AESGCM, bound: bytes) -> None:
+        self._head = head
+        self._encrypt = cipher.encrypt
+        self._decrypt = cipher.decrypt
+        self._bound = bound
+
+    def seal(self, nonce: bytes, plain: bytes, bound: bytes) -> bytes:
+        return self._head + nonce + self._encrypt(nonce, plain, self._bound + bound)
+
+    def open(self, sealed: bytes, bound: bytes) -> bytes:
+        end = _OWNED_HEAD_BYTES + NONCE_BYTES
+        nonce = sealed[_OWNED_HEAD_BYTES:end]
+        return self._decrypt(nonce, sealed[end:], self._bound + bound)
 
 
 def seal(
@@ -84,14 +108,11 @@ def seal(
     is the encryption context. `bound` must be given again to open, e.g. the record's key. One data
     key seals for `reuse_s` seconds per purpose, key and principal; 0: one per sealing.
     """
-    nonce, pairs = call.entropy(NONCE_BYTES), canonical(context)
-    aad = _bound(purpose, pairs) + bound
+    nonce, pairs = call.run.entropy(NONCE_BYTES), canonical(context)
     if key_id is None:
         day, vault = int(call.now) // DAY_S, call.ports.vault
-        generation = vault.generation
-        head = OWNED + (generation << 24 | day).to_bytes(4, "big")
-        cipher = vault.cipher(f"{purpose}/{day}", generation)
-        return head + nonce + cipher.encrypt(nonce, plain, aad)
+        return _owned(vault, purpose, pairs, day, vault.generation).seal(nonce, plain, bound)
+    aad = _bound(purpose, pairs) + bound
     kept = _for_sealing(tx, call, purpose, key_id, context, pairs, reuse_s)
     return b"".join((
         MANAGED, len(kept.blob).to_bytes(2, "big"), kept.blob, nonce,
@@ -126,10 +147,8 @@ def open_owned(
     vault: Vault, sealed: bytes, *, purpose: str, context: Mapping[str, str], bound: bytes = b""
 ) -> bytes:
     """What `seal` sealed without a KMS key; it needs no call. Raises InvalidTag as `open` does."""
-    day = int.from_bytes(sealed[2:5], "big")
-    cipher = vault.cipher(f"{purpose}/{day}", sealed[1])
-    aad = _bound(purpose, canonical(context)) + bound
-    return cipher.decrypt(sealed[5 : 5 + NONCE_BYTES], sealed[5 + NONCE_BYTES :], aad)
+    day = int.from_bytes(sealed[2:_OWNED_HEAD_BYTES], "big")
+    return _owned(vault, purpose, canonical(context), day, sealed[1]).open(sealed, bound)
 
 
 def data_key(
@@ -165,6 +184,12 @@ def canonical(context: Mapping[str, str]) -> bytes:
         name, value = pair[0].encode(), pair[1].encode()
         parts += (len(name).to_bytes(4, "big"), name, len(value).to_bytes(4, "big"), value)
     return b"".join(parts)
+
+
+@lru_cache(maxsize=BOUND_MAX)
+def _owned(vault: Vault, purpose: str, pairs: bytes, day: int, generation: int) -> _Owned:
+    head = OWNED + (generation << 24 | day).to_bytes(4, "big")
+    return _Owned(head, vault.cipher(f"{purpose}/{day}", generation), _bound(purpose, pairs))
 
 
 @lru_cache(maxsize=BOUND_MAX)

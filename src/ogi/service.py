@@ -1,264 +1,33 @@
-"""What a service is, and what a request is to it.
-
-A plain `def` operation runs inside one transaction, together with its authorisation; an `async def`
-operation is the outside world and makes its transactions with `call.transact`. A plain `def` sees
-`tx` and its arguments: time is `call.now`, ids and random bytes come from `call`, so that a re-run
-mints the same.
-"""
+"""What a service is: its operations, its duties, its workers, and how they are registered."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from ogi import arn as arns
-from ogi.entropy import uuid_of
+from ogi.calls import Call as Call
 from ogi.errors import AwsError, unsupported
 from ogi.http import Request, Response
-from ogi.memo import Memo
+from ogi.operations import Fields as Fields
+from ogi.operations import Operation as Operation
+from ogi.operations import ask as ask
+from ogi.operations import dispatch as dispatch
+from ogi.operations import submit as submit
+from ogi.ports import Authorise as Authorise
+from ogi.ports import Ports as Ports
 from ogi.principals import ANONYMOUS as ANONYMOUS
 from ogi.principals import THROUGH_A_SERVICE as THROUGH_A_SERVICE
 from ogi.principals import Principal as Principal
 from ogi.principals import service_principal as service_principal
-from ogi.recording import Audit, record
 from ogi.runs import Run as Run
-from ogi.storage import BlobStore, Done, Home, Reader, Store, Transaction, control
-from ogi.uses import KeyUses, Uses
+from ogi.storage import Home, Reader
 
 if TYPE_CHECKING:
     import asyncio
 
-    from ogi.clock import Clock
-    from ogi.sandbox import Sandbox
-    from ogi.settings import Settings
-    from ogi.signing import Signing
-    from ogi.traces import Traces
-    from ogi.vault import Vault
-
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-DATA_KEYS_MAX = 4096
-"""Plaintext data keys kept in memory."""
-
-Fields = dict[str, Any]
-"""A request or a result by the model's member names: texts, numbers, bools, bytes, lists, dicts;
-timestamps are seconds since the epoch; a streamed body is an async iterator of bytes."""
-
-
-class Authorise(Protocol):
-    """Decides; raises the service's access-denied error. Runs inside the transaction."""
-
-    def __call__(
-        self,
-        tx: Reader,
-        call: Call,
-        service: Service,
-        actions: Sequence[str],
-        resources: Sequence[str],
-        context: Mapping[str, Any],
-    ) -> None: ...
-
-
-@dataclass(frozen=True)
-class Ports:
-    """What the composition root joins: the outside world as operations may reach it."""
-
-    settings: Settings
-    clock: Clock
-    store: Store
-    blobs: BlobStore
-    vault: Vault
-    traces: Traces
-    authorise: Authorise
-    services: Mapping[str, Service]
-    random: Callable[[int], bytes]
-    validate: Callable[[str, str, Fields], None] = lambda service, operation, request: None
-    """Refuses what a service's model refuses, of a request that came by no wire (a template's)."""
-    sandbox: Sandbox | None = None
-    audit: Audit | None = None
-    reset: Callable[[], Awaitable[None]] | None = None
-    """Empties everything; only where the data is ephemeral."""
-    signing: Signing | None = None
-    """Makes signatures ahead, in a process of its own; None: each is made where it is needed."""
-    uses: Uses = field(default_factory=Uses)
-    """Which credentials were used for what, until IAM writes it down."""
-    key_uses: KeyUses = field(default_factory=KeyUses)
-    """Which KMS keys were used for what, until KMS writes it down."""
-    data_keys: Memo[Any, Any] = field(default_factory=lambda: Memo(DATA_KEYS_MAX))
-    """Plaintext data keys in memory, for ogi.sealing."""
-
-
-class Call(msgspec.Struct, frozen=True):
-    """One request as its operation sees it."""
-
-    ports: Ports
-    account: str
-    """The account in which the operation acts: the caller's, or the delivery's."""
-    region: str
-    principal: Principal
-    request_id: str
-    now: float
-    """Seconds since the epoch, read once at the edge."""
-    seed: bytes
-    """32 random bytes or more, from which all that the call draws is derived."""
-    trace: str = ""
-    """The id that joins what follows from one request; `Root` of X-Ray's header."""
-    context: Mapping[str, Any] = {}
-    """Condition keys that come with the caller: aws:SourceIp, aws:SourceArn, kms:ViaService...
-    `ogi:InvokedBy` is the service that works as a role (for the audit)."""
-    demand: tuple[Operation, Fields] | None = None
-    """What was asked, so that each transaction of an async operation is authorised anew."""
-    run: Run = msgspec.field(default_factory=lambda: Run(b""))
-
-    # -- names and numbers ------------------------------------------------------------------
-
-    def arn(self, service: str, resource: str) -> str:
-        """An ARN in this call's region and account."""
-        return arns.make(service, self.region, self.account, resource)
-
-    @property
-    def home(self) -> Home:
-        """The control home of this call's account and region."""
-        return control(self.account, self.region)
-
-    def entropy(self, size: int) -> bytes:
-        """Unpredictable bytes, the same again when the body is run again."""
-        return self.run.entropy(size)
-
-    def new_id(self) -> str:
-        """A random UUID, the same again when the body is run again."""
-        return uuid_of(self.run.entropy(16))
-
-    def note(self, kind: str, **fields: Any) -> None:
-        """Add a hop to the trace; it is shown once the transaction is durable."""
-        self.run.note(self.trace, kind, {"at": self.now, **fields})
-
-    # -- as somebody else -------------------------------------------------------------------
-
-    def as_service(self, principal: str, source_arn: str, source_account: str) -> Call:
-        """The same call as a service acting for a resource: `sns.amazonaws.com` for a topic."""
-        return msgspec.structs.replace(
-            self,
-            principal=service_principal(principal),
-            context={"aws:SourceArn": source_arn, "aws:SourceAccount": source_account},
-            demand=None,
-        )
-
-    def as_principal(self, principal: Principal, **context: Any) -> Call:
-        """The same call as another user or role session."""
-        return msgspec.structs.replace(self, principal=principal, context=context, demand=None)
-
-    def via(self, service: str, **context: Any) -> Call:
-        """The same caller through a service (forward access): kms:ViaService, aws:CalledVia."""
-        host = f"{service}.{self.region}.amazonaws.com"
-        before = self.context.get("aws:CalledVia", ())
-        return msgspec.structs.replace(
-            self,
-            context={
-                **self.context,
-                "kms:ViaService": host,
-                "aws:CalledVia": [*before, f"{service}.amazonaws.com"],
-                **THROUGH_A_SERVICE,
-                **context,
-            },
-            demand=None,
-        )
-
-    def in_place(self, account: str, region: str) -> Call:
-        """The same caller acting in another account or region (a resource that lies there)."""
-        if account == self.account and region == self.region:
-            return self
-        return msgspec.structs.replace(self, account=account, region=region)
-
-    # -- reaching the neighbours ------------------------------------------------------------
-
-    def invoke(self, tx: Transaction, service: str, operation: str, request: Fields) -> Fields:
-        """Another service's plain operation, now, in this transaction, authorised as the caller."""
-        target = self.ports.services[service].operation_named(operation)
-        if target.asynchronous:
-            raise TypeError(f"{service}:{operation} is async; use call.request outside")
-        try:
-            target.authorise(tx, self, request)
-            result: Fields = target.function(tx, self, request)
-        except AwsError as error:
-            record(self, target, request, None, error)
-            raise
-        record(self, target, request, result, None)
-        return result
-
-    async def request(self, service: str, operation: str, request: Fields) -> Fields:
-        """Another service's operation, now, in its own transactions, authorised as the caller."""
-        ports = self.ports
-        now, seed = ports.clock.now(), ports.random(32)
-        call = msgspec.structs.replace(self, now=now, seed=seed, demand=None)
-        return await ask(call, ports.services[service].operation_named(operation), request)
-
-    async def transact(self, body: Callable[[Transaction, Call], T], home: Home, *also: Home) -> T:
-        """A transaction of an async operation: authorised as the operation is, then `body`."""
-        call = msgspec.structs.replace(self, now=self.ports.clock.now(), seed=self.ports.random(32))
-
-        def attempt(tx: Transaction) -> tuple[T, Run]:
-            running = call.begin()
-            if call.demand is not None:
-                operation, request = call.demand
-                operation.authorise(tx, running, request)
-            return body(tx, running), running.run
-
-        result, run = await self.ports.store.transact(attempt, home, *also)
-        self.ports.traces.add(run.notes)
-        return result
-
-    async def read(self, body: Callable[[Reader], T]) -> T:
-        return await self.ports.store.read(body)
-
-    def begin(self) -> Call:
-        """This call at the start of a run of its body."""
-        return msgspec.structs.replace(self, run=Run(self.seed))
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation or duty of a service. The names are AWS's; `function` does it."""
-
-    service: Service
-    name: str
-    function: Callable[..., Any]
-    asynchronous: bool
-    reads: bool
-    actions: tuple[str, ...]
-    on: Callable[..., str | Sequence[str]] | None
-    keys: Callable[..., Mapping[str, Any]] | None
-    home: Callable[[Call, Fields], Home | tuple[Home, ...]] | None
-    unsupported: frozenset[str]
-    open: bool
-    preauthorised: bool
-    ahead: Callable[[Call, Fields], asyncio.Future[None] | None] | None
-
-    def authorise(self, tx: Reader, call: Call, request: Fields) -> None:
-        """Refuse members that are not supported, then what the policies refuse."""
-        if self.unsupported:
-            for member in self.unsupported.intersection(request):
-                raise unsupported(f"the member {member} of {self.service.name}:{self.name}")
-        if self.open:
-            return
-        found = "*" if self.on is None else self.on(tx, call, request)
-        resources = (found,) if isinstance(found, str) else tuple(found)
-        context = call.context
-        if self.keys is not None:
-            context = {**context, **self.keys(tx, call, request)}
-        call.ports.authorise(tx, call, self.service, self.actions, resources, context)
-
-    def homes(self, call: Call, request: Fields) -> tuple[Home, ...]:
-        if self.home is None:
-            return (call.home,)
-        homes = self.home(call, request)
-        return homes if isinstance(homes, tuple) else (homes,)
-
 
 Page = Callable[[Ports, Request], Awaitable[Response]]
 
@@ -371,80 +140,3 @@ class Service:
 
 def _camel(snake: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in snake.rstrip("_").split("_"))
-
-
-async def ask(call: Call, operation: Operation, request: Fields) -> Fields:
-    """`dispatch` a request of one service to another."""
-    try:
-        result = await dispatch(call, operation, request)
-    except AwsError as error:
-        record(call, operation, request, None, error)
-        raise
-    record(call, operation, request, result, None)
-    return result
-
-
-async def dispatch(call: Call, operation: Operation, request: Fields) -> Fields:
-    """Authorise and run one operation; the result is durable when this returns."""
-    if operation.asynchronous:
-        return await _run(call, operation, request)
-    body = _body(call, operation, request)
-    store = call.ports.store
-    if operation.reads:
-        result, run = await store.read(body)
-    else:
-        result, run = await store.transact(body, *operation.homes(call, request))
-    if run.notes:
-        call.ports.traces.add(run.notes)
-    return result
-
-
-def submit(call: Call, operation: Operation, request: Fields, done: Done) -> None:
-    """As `dispatch`, of a plain operation, without a task: `done` hears what comes of it."""
-    body = _body(call, operation, request)
-    store = call.ports.store
-
-    def ended(outcome: tuple[Fields, Run], failure: BaseException | None) -> None:
-        if failure is not None:
-            done(None, failure)
-            return
-        result, run = outcome
-        if run.notes:
-            call.ports.traces.add(run.notes)
-        done(result, None)
-
-    if not operation.reads:
-        store.submit(body, ended, *operation.homes(call, request))
-        return
-    try:
-        outcome = body(store.view())
-    except Exception as error:
-        done(None, error)
-    else:
-        ended(outcome, None)
-
-
-def _body(call: Call, operation: Operation, request: Fields) -> Callable[[Any], tuple[Fields, Run]]:
-    """A plain operation's transaction: authorise and operate see one state."""
-
-    def body(tx: Any) -> tuple[Fields, Run]:
-        running = call.begin()
-        operation.authorise(tx, running, request)
-        return operation.function(tx, running, request), running.run
-
-    return body
-
-
-async def _run(call: Call, operation: Operation, request: Fields) -> Fields:
-    """An asynchronous operation, which makes its own transactions."""
-    call = msgspec.structs.replace(call, demand=(operation, request))
-    if operation.preauthorised:
-        operation.authorise(call.ports.store.view(), call, request)
-    # Begun, so that ids may be drawn and hops noted outside of transactions too; each of those
-    # draws from a seed of its own.
-    outside = call.begin()
-    try:
-        running: Awaitable[Fields] = operation.function(outside, request)
-        return await running
-    finally:
-        call.ports.traces.add(outside.run.notes)

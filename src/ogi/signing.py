@@ -11,18 +11,19 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections import OrderedDict
+from typing import Final
 
 from ogi.lines import End, framed, spawn
 from ogi.signing_process import ASKED
 
-KEPT_MAX = 4_096
+KEPT_MAX: Final = 4_096
 """Signatures kept until somebody asks for them."""
-WAITING_MAX = 4_096
+WAITING_MAX: Final = 4_096
 """Digests that wait for the process; more are signed where they are needed. They fit the line."""
-WANTED = 64
+WANTED: Final = 64
 """Times that signatures are made ahead for a name until it has to show again that it needs them."""
-NAMES_MAX = 4_096
-END_S_MAX = 5.0
+NAMES_MAX: Final = 4_096
+END_S_MAX: Final = 5.0
 
 
 class Signing:

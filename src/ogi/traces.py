@@ -10,21 +10,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
-KEPT_MAX = 8_192
+KEPT_MAX: Final = 8_192
 """Notes that are kept, besides those of the newest transaction: one publish may make hundreds."""
-HOPS_MAX = 1_000
+HOPS_MAX: Final = 1_000
 """Hops shown of one trace."""
-DECIDED_MAX = 2_048
+DECIDED_MAX: Final = 2_048
 """Allowed requests (and hops) whose inputs are kept, to judge them again if somebody asks why."""
-REFUSED_MAX = 1_000
+REFUSED_MAX: Final = 1_000
 """Refused requests (and hops) that are kept."""
 
 Note = tuple[str, str, dict[str, Any]]
 """Trace, kind, fields."""
 
-SENT = "sqs.send"
+SENT: Final = "sqs.send"
 
 
 class Traces:
@@ -89,10 +89,11 @@ class Traces:
 def _senders(notes: Sequence[Note], senders: dict[str, str]) -> Iterator[str]:
     """The traces in which the messages of these notes were sent; remembers who sends one now."""
     for trace, kind, fields in notes:
+        ids = fields.get("message_ids") or (fields.get("message_id"),)
         if kind == SENT:
-            senders[fields["message_id"]] = trace
+            senders.update(dict.fromkeys(map(str, ids), trace))
             continue
-        for id in fields.get("message_ids") or (fields.get("message_id"),):
+        for id in ids:
             sender = senders.get(str(id))
             if sender:
                 yield sender

@@ -9,15 +9,16 @@ so that sealing is a plain function.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-SECRET_BYTES = 32
-NONCE_BYTES = 12
-GENERATIONS_MAX = 255
+SECRET_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+GENERATIONS_MAX: Final = 255
 """What is sealed under a key of a day names its generation in one byte (ogi.sealing)."""
 
 

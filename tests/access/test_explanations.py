@@ -288,7 +288,7 @@ def test_what_a_client_makes_long_is_not_kept(court: Court) -> None:
     assert not traces.refused
 
     service = Service("sqs", "sqs", AccessDenied)
-    asked = replace(court.world.caller(bob), demand=(None, {}))
+    asked = court.world.caller(bob).but(demand=(None, {}))
 
     def ask(context: Mapping[str, Any], resource: str = QUEUE) -> int:
         traces.clear()

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import botocore.session
-import msgspec
 import pytest
 from botocore.auth import HmacV1QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -83,8 +82,13 @@ def refusal(request: Request, now: float | None = None) -> AwsError:
     return raised.value
 
 
+def altered(request: Request, **fields: Any) -> Request:
+    names = ("method", "path", "query", "headers", "body")
+    return Request(**{name: getattr(request, name) for name in names} | fields)
+
+
 def with_query(request: Request, change: Callable[[str], str]) -> Request:
-    return msgspec.structs.replace(request, query=change(request.query))
+    return altered(request, query=change(request.query))
 
 
 def test_the_example_of_the_documentation_is_verified() -> None:
@@ -125,9 +129,9 @@ def test_a_change_of_anything_that_is_signed_is_refused(
     request = presign("PUT", "/bucket/key", query, headers, token)
     kind = data.draw(st.sampled_from(["method", "path", "add", "drop", "header", "amz", "expires"]))
     if kind == "method":
-        changed = msgspec.structs.replace(request, method="DELETE")
+        changed = altered(request, method="DELETE")
     elif kind == "path":
-        changed = msgspec.structs.replace(request, path="/bucket/kez")
+        changed = altered(request, path="/bucket/kez")
     elif kind == "add":
         name = data.draw(st.sampled_from(sorted(sigv2.SIGNED | sigv2.UNSIGNED)))
         changed = with_query(request, lambda text: f"{text}&{name}")
@@ -139,9 +143,7 @@ def test_a_change_of_anything_that_is_signed_is_refused(
         dropped = data.draw(st.sampled_from(signed))
         changed = with_query(request, lambda _: "&".join(p for p in parts if p is not dropped))
     elif kind == "header":
-        changed = msgspec.structs.replace(
-            request, headers=[*request.headers, ("content-type", "x/y")]
-        )
+        changed = altered(request, headers=[*request.headers, ("content-type", "x/y")])
     elif kind == "amz":
         changed = with_query(request, lambda text: f"{text}&x-amz-meta-z=1")
     else:
@@ -224,7 +226,7 @@ def test_all_three_parameters_are_required_once(lacking: str) -> None:
     for query in (without, twice):
         if lacking == "AWSAccessKeyId" and query is without:
             assert "Signature" in query
-        error = refusal(msgspec.structs.replace(request, query=query))
+        error = refusal(with_query(request, lambda _, query=query: query))
         assert error.shape == "AccessDenied"
         assert error.message.startswith("Query-string authentication requires the Signature, ")
 

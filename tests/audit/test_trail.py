@@ -107,21 +107,20 @@ async def test_records_go_to_logs_and_leave_none_themselves(tmp_path: Path) -> N
 async def test_many_records_go_to_logs_in_transactions_of_bounded_size(tmp_path: Path) -> None:
     world, made = audited(tmp_path, audit_log_group="audit")
     count, sizes = 300, []
-    put = world.ports.services["logs"].operation_named("PutLogEvents").function
+    operation = world.ports.services["logs"].operation_named("PutLogEvents")
+    put = operation.function
 
     def measured(tx: Any, call: Any, request: Any) -> Any:
         sizes.append(sum(len(event["message"]) for event in request["logEvents"]))
         return put(tx, call, request)
 
-    operations = world.ports.services["logs"].operations
-    before = operations["PutLogEvents"]
-    operations["PutLogEvents"] = replace(before, function=measured)
+    operation.function = measured
     try:
         for _ in range(count):
             made.happened(world.caller(), "kms", "RotateKey", "arn:aws:kms:r:1:key/k")
         await made.close()
     finally:
-        operations["PutLogEvents"] = before
+        operation.function = put
     found: list[Any] = []
     token: dict[str, str] = {}
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ogi.access import credentials, sigv2, sigv4
 from ogi.entropy import uuid_of
@@ -16,12 +16,17 @@ __all__ = ["Claim", "Proved", "call", "prove", "read"]
 Claim = sigv4.Claim | sigv2.Claim
 
 
-class Proved(NamedTuple):
-    principal: Principal
-    context: Mapping[str, Any]
-    """Condition keys of the session, e.g. aws:TokenIssueTime."""
-    body: Body
-    """Checked as it is read."""
+class Proved:
+    """Who asks, once it is proved."""
+
+    __slots__ = ("body", "context", "principal")
+
+    def __init__(self, principal: Principal, context: Mapping[str, Any], body: Body) -> None:
+        self.principal = principal
+        self.context = context
+        """Condition keys of the session, e.g. aws:TokenIssueTime."""
+        self.body = body
+        """Checked as it is read."""
 
 
 def read(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -21,13 +21,13 @@ from ogi.access.refusals import Decision, Refusal, sentence
 from ogi.service import Call, Service
 from ogi.storage import Reader
 
-RESOURCES_MAX = 16_384
+RESOURCES_MAX: Final = 16_384
 """Resources whose account is kept, taken out of the ARN."""
-RESOURCE_CHARS_MAX = 2048
+RESOURCE_CHARS_MAX: Final = 2048
 """Of those that are kept: anybody may ask for a resource of any name."""
-SETTLED_MAX = 1_024
+SETTLED_MAX: Final = 1_024
 """Sources that a policy remembers to allow a service's action."""
-_NOBODY = Rules(())
+_NOBODY: Final = Rules(())
 
 
 def authorise(

@@ -11,14 +11,14 @@ import binascii
 import ipaddress
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ogi.access import patterns
 from ogi.access.patterns import Pattern
 
 Values = list[str] | None
 """The values of a key in a request as texts; None: the request has no such key."""
-ARN_PARTS = 6
+ARN_PARTS: Final = 6
 
 
 class Context(Protocol):
@@ -37,11 +37,11 @@ Test = Callable[[str, Context], bool]
 """Whether one value of the request matches one of the policy's values."""
 
 
-SYNTAX = "Syntax errors in policy."
-LEGACY = "The policy failed legacy parsing"
+SYNTAX: Final = "Syntax errors in policy."
+LEGACY: Final = "The policy failed legacy parsing"
 """What IAM says of an operator that there is not, and of a value that its operator cannot take:
 github.com/badmintoncryer/cdk-preflight, rules/iam/pf-iam-policy-condition-*."""
-BINARY = "Invalid binary value in the Condition element."
+BINARY: Final = "Invalid binary value in the Condition element."
 
 
 class BadCondition(ValueError):
@@ -296,7 +296,7 @@ def _orders(prefix: str, read: Callable[[str], Any], what: str) -> dict[str, Any
     }
 
 
-OPERATORS: dict[str, tuple[Make | None, bool]] = {
+OPERATORS: Final[dict[str, tuple[Make | None, bool]]] = {
     **_family(_string_equals, "stringequals", "stringnotequals"),
     **_family(_string_equals_ignoring_case, "stringequalsignorecase", "stringnotequalsignorecase"),
     **_family(_string_like, "stringlike", "stringnotlike"),

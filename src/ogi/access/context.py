@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from ogi.access.conditions import Values
 from ogi.access.grants import NOTHING, Grants
 from ogi.service import Call, Principal
 from ogi.storage import Reader
 
-_TAG = "aws:principaltag/"
-_RESOURCE_TAG = "aws:resourcetag/"
-_IAM_TAG = "iam:resourcetag/"
+_TAG: Final = "aws:principaltag/"
+_RESOURCE_TAG: Final = "aws:resourcetag/"
+_IAM_TAG: Final = "iam:resourcetag/"
 
-_TELLING_OWNER = frozenset({"cloudwatch.amazonaws.com"})
+_TELLING_OWNER: Final = frozenset({"cloudwatch.amazonaws.com"})
 """The services that still tell aws:SourceOwner, an older aws:SourceAccount: an alarm may publish to
 a topic that has but its default policy; S3 must be let in by a statement of its own
 (docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html and
 docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html)."""
 
-PRINCIPAL_TYPES = {
+PRINCIPAL_TYPES: Final = {
     "root": "Account",
     "user": "User",
     "federated": "FederatedUser",
@@ -167,7 +167,7 @@ def _called_via(asked: Asked, at: int) -> str | None:
     return chain[at] if chain else None
 
 
-_COMPUTED: dict[str, Callable[[Asked], Any]] = {
+_COMPUTED: Final[dict[str, Callable[[Asked], Any]]] = {
     "aws:principalarn": _principal_arn,
     "aws:principalaccount": lambda asked: asked.principal.account or None,
     "aws:principaltype": lambda asked: PRINCIPAL_TYPES.get(asked.principal.kind),

@@ -133,7 +133,7 @@ def of_trust(call: Call, rules: Rules, role: str, account: str, context: Mapping
 
 def stripped(call: Call) -> Call:
     """The call without what was asked: requests carry messages and files."""
-    return msgspec.structs.replace(call, demand=None, seed=b"", context={}, run=Run(b""))
+    return call.but(seed=b"", context={}, run=Run(b""))
 
 
 def is_small(context: Mapping[str, Any]) -> bool:

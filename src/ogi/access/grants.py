@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from ogi.access import managed, policy
 from ogi.access.identities import (
@@ -22,13 +23,13 @@ from ogi.access.policy import Rules, Statement
 from ogi.service import Principal
 from ogi.storage import Reader
 
-CACHED_MAX = 10_000
+CACHED_MAX: Final = 10_000
 """Principals, and sets of session policies, whose rules are kept; emptied when full."""
 
-_ALL = policy.compile(
+_ALL: Final = policy.compile(
     '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 ).rules
-_NONE = Rules(())
+_NONE: Final = Rules(())
 
 Source = tuple[str, Statement]
 """Where a statement stands (`inline policy NAME of role ROLE`, a policy's ARN), and itself."""
@@ -57,13 +58,13 @@ class Grants:
         self.boundary_arn = boundary_arn
 
 
-NOTHING = Grants("", _NONE)
-EVERYTHING = Grants(
+NOTHING: Final = Grants("", _NONE)
+EVERYTHING: Final = Grants(
     "", _ALL, sources=tuple(("the account's root user", s) for s in _ALL.statements)
 )
 
-_grants: dict[str, tuple[bytes, Grants]] = {}
-_sessions: dict[tuple[str, tuple[str, ...]], tuple[bytes, Rules]] = {}
+_grants: Final[dict[str, tuple[bytes, Grants]]] = {}
+_sessions: Final[dict[tuple[str, tuple[str, ...]], tuple[bytes, Rules]]] = {}
 
 
 def of(tx: Reader, principal: Principal) -> Grants:

@@ -6,19 +6,21 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ogi.access.context import Asked
 from ogi.access.policy import Found, Statement
 from ogi.access.principals import Named
 from ogi.access.refusals import Look
 
-IDENTITY = "identity-based policy"
-RESOURCE = "resource-based policy"
-BOUNDARY = "permissions boundary"
-SESSION = "session policy"
+IDENTITY: Final = "identity-based policy"
+RESOURCE: Final = "resource-based policy"
+BOUNDARY: Final = "permissions boundary"
+SESSION: Final = "session policy"
 
-_ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
+_ROOT_KEEPS: Final = frozenset(
+    {"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"}
+)
 """What a bucket's policy cannot deny to the root user of its owner, so that nobody is locked out.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html"""
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Final
 
 Match = Callable[[str], bool]
 Lookup = Callable[[str], str | None]
 """The value of a policy variable by its lower-case name, None where the request has none."""
 
-EXPANDED_MAX = 1024
+EXPANDED_MAX: Final = 1024
 """Compiled patterns of variables that were filled in; the oldest are forgotten."""
 
-STAR = ("*",)
-ANY = ("?",)
+STAR: Final = ("*",)
+ANY: Final = ("?",)
 Token = str | tuple[str] | tuple[str, str, str | None]
 """Literal text, STAR, ANY, or ("$", name, default)."""
 

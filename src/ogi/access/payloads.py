@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from enum import Enum
 from hashlib import sha256
-from typing import Protocol
+from typing import Final, Protocol
 
 from ogi.access.chunks import Decoder, Signatures
 from ogi.access.signature_errors import (
@@ -21,8 +21,8 @@ from ogi.access.signing_keys import SigningKey
 from ogi.errors import unsupported
 from ogi.http import Body, Request
 
-HASH = re.compile(r"[0-9a-fA-F]{64}").fullmatch
-DECODED_BYTES_MAX = 2**63
+HASH: Final = re.compile(r"[0-9a-fA-F]{64}").fullmatch
+DECODED_BYTES_MAX: Final = 2**63
 
 
 class Mode(Enum):
@@ -35,8 +35,8 @@ class Mode(Enum):
     UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
-CHUNKED = frozenset({Mode.CHUNKED, Mode.CHUNKED_TRAILER, Mode.UNSIGNED_TRAILER})
-_BY_VALUE = {mode.value: mode for mode in Mode if mode is not Mode.WHOLE}
+CHUNKED: Final = frozenset({Mode.CHUNKED, Mode.CHUNKED_TRAILER, Mode.UNSIGNED_TRAILER})
+_BY_VALUE: Final = {mode.value: mode for mode in Mode if mode is not Mode.WHOLE}
 
 
 def mode_of(payload: str, s3: bool) -> Mode:

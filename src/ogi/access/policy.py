@@ -9,26 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from ogi.access import patterns
 from ogi.access.conditions import LEGACY, SYNTAX, BadCondition, Condition, Context
 from ogi.access.patterns import Pattern
 from ogi.access.principals import Principals
 
-POLICY_BYTES_MAX = 64 * 1024
+POLICY_BYTES_MAX: Final = 64 * 1024
 """Above every service's own limit (KMS: 32 KiB, S3: 20 KiB, IAM: 10,240 characters)."""
-COMPILED_MAX = 4096
+COMPILED_MAX: Final = 4096
 """Compiled documents kept, by their text."""
-ACTIONS_MAX = 1024
+ACTIONS_MAX: Final = 1024
 """Actions whose statements a policy remembers; requests name no more, simulations may."""
 
-SOURCES = ("aws:sourcearn", "aws:sourceaccount")
+SOURCES: Final = ("aws:sourcearn", "aws:sourceaccount")
 """The keys that say for which resource, and whose, a service acts."""
 
-VERSIONS = ("2008-10-17", "2012-10-17")
-_POLICY_KEYS = frozenset({"Version", "Id", "Statement"})
-_STATEMENT_KEYS = frozenset(
+VERSIONS: Final = ("2008-10-17", "2012-10-17")
+_POLICY_KEYS: Final = frozenset({"Version", "Id", "Statement"})
+_STATEMENT_KEYS: Final = frozenset(
     {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource",
      "NotResource", "Condition"}
 )  # fmt: skip

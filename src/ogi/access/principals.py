@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from ogi.service import Principal
 
-KINDS = ("AWS", "Service", "Federated", "CanonicalUser")
-_ACCOUNT = re.compile(r"\d{12}")
-_ROOT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
+KINDS: Final = ("AWS", "Service", "Federated", "CanonicalUser")
+_ACCOUNT: Final = re.compile(r"\d{12}")
+_ROOT: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
 
 
 class Named(IntEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ogi.access.signature_errors import (
     JSON,
@@ -17,14 +17,14 @@ from ogi.access.signature_errors import (
 from ogi.errors import AwsError, unsupported
 from ogi.http import Request
 
-ALGORITHM = "AWS4-HMAC-SHA256"
-ASYMMETRIC = "AWS4-ECDSA-P256-SHA256"
-TERMINATOR = "aws4_request"
-REST_JSON_SERVICES = frozenset({"lambda"})
-S3_SERVICES = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
-CREDENTIAL_BYTES_MAX = 2_048
-CACHED_MAX = 4_096
-PREFIX_CHARS_MAX = 2_048
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+ASYMMETRIC: Final = "AWS4-ECDSA-P256-SHA256"
+TERMINATOR: Final = "aws4_request"
+REST_JSON_SERVICES: Final = frozenset({"lambda"})
+S3_SERVICES: Final = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+CREDENTIAL_BYTES_MAX: Final = 2_048
+CACHED_MAX: Final = 4_096
+PREFIX_CHARS_MAX: Final = 2_048
 """Of headers that are kept taken apart: anybody may send one that is longer."""
 
 
@@ -165,7 +165,7 @@ def _components(text: str) -> dict[str, str]:
     return parts
 
 
-_THREE = (
+_THREE: Final = (
     "the authorization header requires three components: Credential, SignedHeaders, and Signature."
 )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hmac
 from hashlib import sha256
-from typing import Protocol
+from typing import Final, Protocol
 
-_BLOCK_BYTES = 64
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_BLOCK_BYTES: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class _Hash(Protocol):

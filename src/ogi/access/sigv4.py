@@ -14,6 +14,7 @@ import hmac
 from collections.abc import Collection
 from functools import lru_cache
 from hashlib import sha256
+from typing import Final
 
 from ogi.access import canonical, presigned, scopes
 from ogi.access.payloads import CHUNKED, Mode, decoded_length, mode_of, proved
@@ -30,9 +31,9 @@ from ogi.access.signature_errors import (
 from ogi.access.signing_keys import SigningKey
 from ogi.http import Body, Request
 
-SKEW_S_MAX = 15 * 60
+SKEW_S_MAX: Final = 15 * 60
 """How far the client's clock may be from ours, either way."""
-CONTENT_SHA256 = "x-amz-content-sha256"
+CONTENT_SHA256: Final = "x-amz-content-sha256"
 
 
 class Claim:

@@ -17,6 +17,7 @@ import tempfile
 from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -35,14 +36,21 @@ from ogi.vault import NONCE_BYTES, Vault
 
 CERTIFICATE, KEY = "ca.pem", "ca.key"
 """Files of the data folder."""
-DOMAINS = ("amazonaws.com", "amazonaws.com.cn")
-NETWORKS = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+DOMAINS: Final = ("amazonaws.com", "amazonaws.com.cn")
+NETWORKS: Final = (
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "fc00::/7",
+)
 """This machine and private networks."""
-NAMES = ("localhost", "host.docker.internal")
-DAYS = 3650
-DAYS_OF_LEAF = 397
+NAMES: Final = ("localhost", "host.docker.internal")
+DAYS: Final = 3650
+DAYS_OF_LEAF: Final = 397
 """Longer ones are refused by some clients."""
-_PURPOSE = "tls/authority"
+_PURPOSE: Final = "tls/authority"
 
 
 class Uncovered(Exception):

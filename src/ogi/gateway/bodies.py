@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ogi.access.signature_errors import IncompleteBody
 from ogi.errors import AwsError
@@ -12,9 +12,9 @@ from ogi.http import Body
 
 __all__ = ["Disconnected", "IncompleteBody", "RequestTimeout", "Stream", "collect"]
 
-BUFFERED_BYTES_HIGH = 512 * 1024
+BUFFERED_BYTES_HIGH: Final = 512 * 1024
 """Body bytes that wait for the handler before the client is made to wait."""
-BUFFERED_BYTES_LOW = 128 * 1024
+BUFFERED_BYTES_LOW: Final = 128 * 1024
 
 
 class RequestTimeout(AwsError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 
@@ -21,17 +21,17 @@ from ogi.http import Body, Request, Tls
 if TYPE_CHECKING:
     from ogi.gateway.http import Server
 
-SMALL_BODY_BYTES_MAX = 64 * 1024
+SMALL_BODY_BYTES_MAX: Final = 64 * 1024
 """Bodies of this length are waited for and handed over as bytes; longer ones are streamed."""
-LINGER_S = 5.0
+LINGER_S: Final = 5.0
 """How long a client may go on sending after the last answer, so that it gets to read it."""
-NAMES_MAX = 1_000
+NAMES_MAX: Final = 1_000
 
 BETWEEN, HEAD, BODY = 0, 1, 2
 
 log = logging.getLogger("ogi.gateway")
 
-_names: dict[bytes, str] = {}
+_names: Final[dict[bytes, str]] = {}
 
 
 def _lower(name: bytes) -> str:

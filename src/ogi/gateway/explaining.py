@@ -152,8 +152,8 @@ def _past(call: Call, wanted: Any) -> Iterable[Evidence]:
             continue
         if call.account not in (principal.account, account):
             continue
-        then = msgspec.structs.replace(
-            call, request_id=request_id, trace=trace, now=now, principal=principal,
+        then = call.but(
+            request_id=request_id, trace=trace, now=now, principal=principal,
             account=account, region=region,
         )  # fmt: skip
         for resource in resources:
@@ -214,8 +214,7 @@ def _suppose(tx: Reader, call: Call, question: Question) -> Explanation:
         if identities.account_in(question.principal) in ("", call.account):
             raise
         raise NotYours from None  # Who is in another account is not told either.
-    supposed = msgspec.structs.replace(
-        call,
+    supposed = call.but(
         request_id=_SIMULATED,
         principal=principal,
         account=principal.account or question.account or call.account,

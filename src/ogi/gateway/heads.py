@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ogi.http import Body, Response
 
-STATUS_LINES = {int(s): f"HTTP/1.1 {int(s)} {s.phrase}" for s in HTTPStatus}
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-WITHOUT_BODY = frozenset({204, 304})
-FRAMING = frozenset({"host", "content-length", "transfer-encoding", "expect"})
+STATUS_LINES: Final = {int(s): f"HTTP/1.1 {int(s)} {s.phrase}" for s in HTTPStatus}
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+WITHOUT_BODY: Final = frozenset({204, 304})
+FRAMING: Final = frozenset({"host", "content-length", "transfer-encoding", "expect"})
 
 
 class Refused(Exception):

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ogi import wire
 from ogi.access import authenticate, messages, payloads, s3_signing, scopes
@@ -22,13 +22,13 @@ from ogi.gateway.bodies import Disconnected, collect
 from ogi.http import Body, Request, Response
 from ogi.service import ANONYMOUS, Call, Operation, Ports, Service, dispatch, submit
 
-BODY_BYTES_MAX = 72 * 1024 * 1024
+BODY_BYTES_MAX: Final = 72 * 1024 * 1024
 """A body that is not streamed: above the largest that AWS takes (a function's zip, base64)."""
 
 log = logging.getLogger("ogi.requests")
 
 
-SEED_BYTES = 32 + 64
+SEED_BYTES: Final = 32 + 64
 """Of a request: most operations draw no more than 64 bytes, which need not be derived then."""
 
 

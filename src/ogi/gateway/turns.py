@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ogi.gateway import heads
 from ogi.gateway.answers import Writer
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from ogi.gateway.connections import Connection
     from ogi.gateway.http import Server
 
-PIPELINED_MAX = 32
+PIPELINED_MAX: Final = 32
 """Requests that wait on one connection before its client is made to wait."""
-DISCARDED_BYTES_MAX = 256 * 1024
+DISCARDED_BYTES_MAX: Final = 256 * 1024
 """What is read and thrown away of a body that the handler did not want, to keep the connection."""
 
 Rest = Callable[[], Awaitable[Response]]

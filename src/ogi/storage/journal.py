@@ -18,18 +18,18 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from ogi.storage import Changes
 
-MAGIC = b"OGIj"
-_HEADER = struct.Struct(">4sQII")
+MAGIC: Final = b"OGIj"
+_HEADER: Final = struct.Struct(">4sQII")
 """Magic, number, bytes of the payload, CRC-32 of number, length and payload."""
-_SUMMED = struct.Struct(">QI")
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(dict[bytes, bytes | None]).decode
+_SUMMED: Final = struct.Struct(">QI")
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(dict[bytes, bytes | None]).decode
 """A write-set as bytes, and back."""
 
 

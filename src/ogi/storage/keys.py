@@ -9,20 +9,21 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
 from ogi.storage import Home
 
-AGENDA = b"\x00agenda\x00"
+AGENDA: Final = b"\x00agenda\x00"
 """What must happen at a time, of all homes: AGENDA + u64(due in ms) + home + NUL + id."""
 
-LEASES = b"\x00leases\x00"
+LEASES: Final = b"\x00leases\x00"
 """Deliveries of the agenda that are being made outside of a transaction: LEASES + what is behind
 AGENDA in their key. Who opens the store makes them again at once: nobody else can be at it."""
 
 Part = str | bytes | int
 
-_U64 = struct.Struct(">Q")
-u64 = _U64.pack
+_U64: Final = struct.Struct(">Q")
+u64: Final = _U64.pack
 """A number from 0 to 2**64 - 1 as eight bytes whose order is the numbers' order."""
 
 

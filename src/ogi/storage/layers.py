@@ -11,15 +11,16 @@ hides it, so a reader needs no snapshot: it sees the same before and after the f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from ogi.storage import Changes, Entries, Reader
 from ogi.storage.order import Order
 
-EXTRA_ROWS = 4
+EXTRA_ROWS: Final = 4
 """Entries asked of a lower layer beyond the limit, since some may be overridden."""
-SKIPS_MAX = 4_096
+SKIPS_MAX: Final = 4_096
 """Beginnings of scans that are remembered."""
-_NONE: Changes = {}
+_NONE: Final[Changes] = {}
 
 _Scan = Callable[[bytes, bytes, int, bool], Entries]
 
@@ -45,11 +46,8 @@ class Layers:
 
     def join(self, changes: Changes) -> None:
         """What a finished body wrote."""
-        latest = self.latest
-        new = [k for k, value in changes.items() if value is not None and latest.get(k) is None]
-        latest.update(changes)
-        if new:
-            self._order.add(new)
+        self.latest.update(changes)
+        self._order.add(changes)
 
     def landed(self, changes: Changes) -> None:
         """A group is on disk."""

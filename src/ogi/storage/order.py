@@ -8,17 +8,17 @@ Nothing is sorted before a scan asks: much is only ever written.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from typing import Final
 
 from sortedcontainers import SortedDict
 
 from ogi.storage import Changes, Entries
 
-BUCKET_BYTES = 10
+BUCKET_BYTES: Final = 10
 """A bucket is a home, NUL, and the nine bytes behind it: about a table."""
-PENDING_MAX = 4_096
+PENDING_MAX: Final = 4_096
 """Keys that wait for a scan, so that none has to place too many at once."""
-DEAD_MAX = 512
+DEAD_MAX: Final = 512
 """Deleted keys at the front of a bucket before the list is cut."""
 
 
@@ -102,12 +102,13 @@ class Order:
     def __init__(self, layer: Changes) -> None:
         self.layer = layer
         self._buckets: SortedDict = SortedDict()
-        self._pending: list[bytes] = [key for key, value in layer.items() if value is not None]
+        self._pending: Changes = dict(layer)
+        """What changed and was not placed yet; the values do not count."""
 
-    def add(self, keys: Iterable[bytes]) -> None:
-        """Keys that have a value in the layer now, and had none."""
+    def add(self, changes: Changes) -> None:
+        """These keys changed in the layer."""
         pending = self._pending
-        pending.extend(keys)
+        pending.update(changes)
         if len(pending) > PENDING_MAX:
             self._place()
 

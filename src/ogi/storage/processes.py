@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from ogi.lines import End, framed, spawn
+from ogi.lines import End, head, spawn
 from ogi.storage import Changes
 from ogi.storage.journal import decode, encode
 from ogi.storage.scribe import Scribe
@@ -80,7 +80,7 @@ class ProcessWriter:
 
     def _ask(self, letter: bytes, text: bytes, answered: Answered) -> None:
         self._waiting[letter] = answered
-        self._line.say(framed(letter, text))
+        self._line.say(head(letter, text), text)
         if self._gone:
             self._loop.call_soon(self._lost)
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ogi.storage import Bell, Changes, Done, Home, Reader, Transaction
 from ogi.storage.bells import Bells
@@ -34,17 +34,17 @@ T = TypeVar("T")
 
 log = logging.getLogger("ogi.storage")
 
-FOLD_KEYS = 65_536
+FOLD_KEYS: Final = 65_536
 """Changed keys that begin a fold."""
-FOLD_BYTES = 36 * 1024 * 1024
+FOLD_BYTES: Final = 36 * 1024 * 1024
 """Bytes in the journal that begin a fold."""
-FOLD_S = 3.0
+FOLD_S: Final = 3.0
 """After the first change a fold begins at the latest, so that little is left when all is quiet."""
-EARLY_KEYS = 64
+EARLY_KEYS: Final = 64
 """Changed keys of a group that is not launched at the end of the turn only."""
-LOCK_S = 1.0
+LOCK_S: Final = 1.0
 """How long a folder's lock is waited for."""
-AHEAD_BYTES_MAX = 2 * FOLD_BYTES
+AHEAD_BYTES_MAX: Final = 2 * FOLD_BYTES
 """Bytes in the journal, while a fold runs, that make commits wait for its end."""
 
 

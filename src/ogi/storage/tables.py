@@ -6,7 +6,7 @@ same: control records are read by every request and change rarely.
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from ogi.storage.keys import Part, after, extended
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 
-DECODED_MAX = 4096
+DECODED_MAX: Final = 4096
 """Decoded rows kept per table; the cache is emptied when it is full."""
 
 

@@ -12,33 +12,33 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ogi.storage import Changes, Entries
 
-FORMAT = 2
+FORMAT: Final = 2
 """The version of what the data folder holds; raise it together with a step in MIGRATIONS."""
-_JOURNAL = (
+_JOURNAL: Final = (
     "CREATE TABLE journal (applied INTEGER NOT NULL)",
     "INSERT INTO journal VALUES (0)",
 )
-MIGRATIONS: dict[int, tuple[str, ...]] = {
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {
     1: _JOURNAL,
 }
 """Statements that bring the version that is the key to the next one."""
 
-INLINE_BYTES_MAX = 1024
+INLINE_BYTES_MAX: Final = 1024
 """Larger values go to the table `large`."""
-CACHED_MAX = 100_000
+CACHED_MAX: Final = 100_000
 """Control records kept in memory; the cache is emptied when it is full."""
-SCANS_MAX = 1_024
-SCANNED_MAX = 128
+SCANS_MAX: Final = 1_024
+SCANNED_MAX: Final = 128
 """Scans of control records kept in memory, and entries of each."""
-CHECKPOINT_PAGES = 8_192
+CHECKPOINT_PAGES: Final = 8_192
 """SQLite's own log is copied into the database at about this length (32 MiB)."""
-CACHE_KIB = 32 * 1024
+CACHE_KIB: Final = 32 * 1024
 
-_ENTRIES = (
+_ENTRIES: Final = (
     "CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB, large INTEGER) WITHOUT ROWID",
     "CREATE TABLE large (id INTEGER PRIMARY KEY, v BLOB NOT NULL)",
     "CREATE TRIGGER large_gone AFTER DELETE ON kv WHEN old.large IS NOT NULL"
@@ -46,27 +46,27 @@ _ENTRIES = (
     "CREATE TRIGGER large_changed AFTER UPDATE ON kv WHEN old.large IS NOT NULL"
     " BEGIN DELETE FROM large WHERE id = old.large; END",
 )
-_GET = (
+_GET: Final = (
     "SELECT CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large) END"
     " FROM kv WHERE k = ?"
 )
-_GET_MANY = (
+_GET_MANY: Final = (
     "SELECT k, CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large)"
     " END FROM kv WHERE k IN ({})"
 )
-_MANY_MAX = 16
+_MANY_MAX: Final = 16
 """Keys fetched by one statement."""
-_SCAN = (
+_SCAN: Final = (
     "SELECT k, CASE WHEN large IS NULL THEN v ELSE (SELECT l.v FROM large l WHERE l.id = large)"
     " END FROM kv WHERE k >= ? AND k < ? ORDER BY k {} LIMIT ?"
 )
 _SCAN_UP, _SCAN_DOWN = _SCAN.format("ASC"), _SCAN.format("DESC")
-_UPDATE = " ON CONFLICT (k) DO UPDATE SET v = excluded.v, large = excluded.large"
-_ROWS = (128, 32)
+_UPDATE: Final = " ON CONFLICT (k) DO UPDATE SET v = excluded.v, large = excluded.large"
+_ROWS: Final = (128, 32)
 """Rows in one statement; what is left goes into one of exactly its size. A statement lets go of the
 interpreter's lock once, so a fold of many rows asks for it a few times, not once a row: else a busy
 event loop makes it wait for each."""
-_STATEMENTS_MAX = 256
+_STATEMENTS_MAX: Final = 256
 """Prepared statements kept by a connection: three of each size up to the smallest of _ROWS."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from ogi.errors import unsupported
 from ogi.http import Request, Response
@@ -20,13 +20,13 @@ from ogi.wire.routing import SERVICES, UNKNOWN
 from ogi.wire.rpc_cbor import CborProtocol
 from ogi.wire.validation import Validate, Validation, accept
 
-_KINDS: dict[str, Callable[[Model], WireProtocol]] = {
+_KINDS: Final[dict[str, Callable[[Model], WireProtocol]]] = {
     kind.name: kind
     for kind in (JsonProtocol, QueryProtocol, RestJsonProtocol, RestXmlProtocol, CborProtocol)
 }
 
-_KNOWN = frozenset(service.name for service in SERVICES)
-_STANDS_FOR_UNKNOWN = "sqs"
+_KNOWN: Final = frozenset(service.name for service in SERVICES)
+_STANDS_FOR_UNKNOWN: Final = "sqs"
 """A service that we do not know is refused in a model that speaks both JSON and query."""
 
 

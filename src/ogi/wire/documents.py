@@ -7,7 +7,7 @@ ignores them) and nulls; writing refuses unknown members, for those are a defect
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ogi.wire import cbor
 from ogi.wire.models import Shape
@@ -105,7 +105,7 @@ def _read_bytes(value: Any) -> bytes:
     raise unexpected(value, "a Blob")
 
 
-_SAME_EVERYWHERE: dict[str, Read] = {
+_SAME_EVERYWHERE: Final[dict[str, Read]] = {
     "string": read_string,
     "character": read_string,
     "boolean": read_bool,
@@ -218,8 +218,11 @@ class Writer:
         }
         if shape.definition.document:
             return None
+        plain = {name for name, (wire, content) in table.items() if wire == name and not content}
 
         def write(value: dict[str, Any]) -> dict[str, Any]:
+            if value.keys() <= plain and None not in value.values():
+                return value  # It travels as it is.
             out = {}
             for name, item in value.items():
                 if item is not None:

@@ -6,16 +6,16 @@ Each shape becomes one closure, made once. Unknown names are ignored, as AWS doe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from ogi.wire.models import Shape
 from ogi.wire.scalars import Malformed
 from ogi.wire.xml_shapes import text_reader
 
-PARAMETERS_MAX = 20_000
-DEPTH_MAX = 32
-INDEX_DIGITS_MAX = 9
+PARAMETERS_MAX: Final = 20_000
+DEPTH_MAX: Final = 32
+INDEX_DIGITS_MAX: Final = 9
 
 Group = dict[str, Any]
 """Names to texts or to further groups."""

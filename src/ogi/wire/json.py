@@ -5,7 +5,7 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 
@@ -20,8 +20,8 @@ from ogi.wire.protocols import Parsed, body_bytes
 from ogi.wire.scalars import Malformed
 from ogi.wire.validation import Validate, Validation
 
-decode = msgspec.json.Decoder().decode
-encode = msgspec.json.Encoder().encode
+decode: Final = msgspec.json.Decoder().decode
+encode: Final = msgspec.json.Encoder().encode
 
 
 def read_tree(body: bytes) -> Any:

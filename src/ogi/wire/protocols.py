@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Protocol
 
-import msgspec
-
 from ogi.http import Request, Response
 from ogi.wire.errors import Refusal
 
 
-class Parsed(msgspec.Struct):
+class Parsed:
     """One request, understood."""
 
-    operation: str
-    """botocore's name of it."""
-    params: dict[str, Any]
-    protocol: str
-    """botocore's name of it."""
-    plan: Any = None
-    """What the protocol compiled for the operation."""
+    __slots__ = ("operation", "params", "plan", "protocol")
+
+    def __init__(
+        self, operation: str, params: dict[str, Any], protocol: str, plan: Any = None
+    ) -> None:
+        self.operation = operation
+        """botocore's name of it."""
+        self.params = params
+        self.protocol = protocol
+        """botocore's name of it."""
+        self.plan = plan
+        """What the protocol compiled for the operation."""
 
 
 class WireProtocol(Protocol):

@@ -5,7 +5,7 @@ https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from ogi.errors import AwsError
 from ogi.http import Request, Response
@@ -25,8 +25,8 @@ from ogi.wire.validation import Validate, Validation
 from ogi.wire.xml_shapes import WriteElement, XmlWriter
 from ogi.wire.xml_text import escape
 
-FORM = "application/x-www-form-urlencoded"
-_CONTENT_TYPE = ("Content-Type", "text/xml")
+FORM: Final = "application/x-www-form-urlencoded"
+_CONTENT_TYPE: Final = ("Content-Type", "text/xml")
 
 
 class _Plan(NamedTuple):

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 from urllib.parse import parse_qsl
-
-import msgspec
 
 from ogi.http import Request
 from ogi.wire.query import FORM
@@ -18,18 +17,21 @@ from ogi.wire.query import FORM
 HOST_BYTES_MAX = 255
 
 
-class Route(msgspec.Struct):
+class Route:
     """Where a request goes."""
 
-    service: str
-    """botocore's name."""
-    request: Request
-    """The request to parse; path style where the caller named the bucket by host."""
-    needs_body: bool = False
-    """Only the form in the body says which service: route again once it is there."""
+    __slots__ = ("needs_body", "request", "service")
+
+    def __init__(self, service: str, request: Request, needs_body: bool = False) -> None:
+        self.service = service
+        """botocore's name."""
+        self.request = request
+        """The request to parse; path style where the caller named the bucket by host."""
+        self.needs_body = needs_body
+        """Only the form in the body says which service: route again once it is there."""
 
 
-class Service(msgspec.Struct, frozen=True):
+class Service(NamedTuple):
     """How requests name a service; a test compares each row with the service's model."""
 
     name: str
@@ -187,4 +189,4 @@ def path_style(request: Request) -> Request:
     bucket = _virtual_bucket(host_name(request))
     if not bucket:
         return request
-    return msgspec.structs.replace(request, path=f"/{bucket}{request.path}")
+    return request.at(f"/{bucket}{request.path}")

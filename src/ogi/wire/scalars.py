@@ -7,19 +7,20 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate, parsedate_to_datetime
+from typing import Final
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EPOCH_S_MIN = -62_135_596_800.0
-EPOCH_S_MAX = 253_402_300_799.999
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH_S_MIN: Final = -62_135_596_800.0
+EPOCH_S_MAX: Final = 253_402_300_799.999
 """The years 1 and 9999: what ISO 8601 with four digits of year can say."""
 
-INTEGER_BITS = {"integer": 32, "long": 64}
-_INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
+INTEGER_BITS: Final = {"integer": 32, "long": 64}
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?", re.ASCII)
 """Python's own float takes more: `1_000`, digits of any script."""
 
-_SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-_NO_NUMBER = "STRING_VALUE can not be converted to a Double"
+_SPECIAL: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_NO_NUMBER: Final = "STRING_VALUE can not be converted to a Double"
 
 
 class Malformed(Exception):
@@ -55,7 +56,7 @@ def unix(epoch_s: float) -> str:
     return str(int(epoch_s)) if epoch_s == int(epoch_s) else repr(round(epoch_s, 3))
 
 
-WRITTEN_AS = {"iso8601": iso8601, "rfc822": rfc822, "unixTimestamp": unix}
+WRITTEN_AS: Final = {"iso8601": iso8601, "rfc822": rfc822, "unixTimestamp": unix}
 
 
 def read_timestamp(text: str) -> float:

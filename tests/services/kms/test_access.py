@@ -173,7 +173,7 @@ async def test_a_key_sees_the_address_of_the_service_that_asks_for_a_caller(worl
         "Effect": "Allow", "Principal": {"AWS": ANN.arn}, "Action": "kms:*", "Resource": "*",
         "Condition": from_here,
     })  # fmt: skip
-    ann = replace(world.caller(ANN), context={"aws:SourceIp": "192.0.2.1"})
+    ann = world.caller(ANN).but(context={"aws:SourceIp": "192.0.2.1"})
     assert await may(world, ann, KeyId=key)
     assert not await may(world, ann.via("s3"), KeyId=key)
     elsewhere = {
@@ -184,7 +184,7 @@ async def test_a_key_sees_the_address_of_the_service_that_asks_for_a_caller(worl
         world, {"Effect": "Allow", **common}, {"Effect": "Deny", **common, "Condition": elsewhere}
     )
     assert await may(world, ann, KeyId=key) and await may(world, ann.via("s3"), KeyId=key)
-    abroad = replace(ann, context={"aws:SourceIp": "198.51.100.1"})
+    abroad = ann.but(context={"aws:SourceIp": "198.51.100.1"})
     assert not await may(world, abroad, KeyId=key)
 
 

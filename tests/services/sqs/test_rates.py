@@ -252,13 +252,12 @@ async def test_nothing_is_counted_without_the_setting(sqs: Client) -> None:
 
 
 async def test_a_clock_that_is_set_back_does_not_lengthen_the_second(limited: MakeClient) -> None:
-    import msgspec
 
     sqs = limited("aws")
     second, key = rates.Second(), ("arn", rates.SEND, "")
 
     def take(now: float) -> None:
-        second.take(msgspec.structs.replace(sqs.world.caller(), now=now).begin(), key, 1)
+        second.take(sqs.world.caller().but(now=now).begin(), key, 1)
 
     take(1_000.9)
     with pytest.raises(RequestThrottled):

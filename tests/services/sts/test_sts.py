@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from ogi.access import credentials, sessions
 from ogi.access.authorise import authorise
@@ -58,7 +57,7 @@ async def identified(world: World, key: str, token: str | None) -> Call:
         return credentials.find(tx, world.ports.vault, key, token, world.clock.now())
 
     found = await world.store.read(look)
-    return replace(world.caller(found.principal, found.principal.account), context=found.context)
+    return world.caller(found.principal, found.principal.account).but(context=found.context)
 
 
 async def role(

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec.structs import replace
-
 from ogi.access import grants, identities
 from ogi.access import policy as compiler
 from ogi.access.context import Asked
@@ -148,7 +146,7 @@ def _simulate(
     held = Grants("", Rules([s for _, s in sources]), boundary, sources=tuple(sources))
     owner: str = request.get("ResourceOwner", call.account)
     owner = identities.account_in(owner) or owner  # An account, or the ARN of its root user.
-    as_caller = replace(call, principal=caller)
+    as_caller = call.but(principal=caller)
     page, answer = pages.of_list(asked, request, "EvaluationResults")
     answer["EvaluationResults"] = [
         _result(

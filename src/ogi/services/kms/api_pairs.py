@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.kms import ciphertexts, keys, materials, pairs, signatures, specs, targets
@@ -153,7 +151,7 @@ async def _data_key_pair(call: Call, request: Fields, operation: str) -> Fields:
     spec = request["KeyPairSpec"]
     if spec not in pairs.SPECS or spec.startswith("ML_DSA"):
         raise unsupported(f"the key pair spec {spec}")
-    running = msgspec.structs.replace(call, seed=call.ports.random(32)).begin()
+    running = call.but(seed=call.ports.random(32)).begin()
 
     def usable(tx: Reader) -> Key:
         key = targets.key(tx, running, request)

@@ -139,9 +139,7 @@ class Runs:
 
         def body(tx: Reader) -> tuple[Any, Principal, dict[str, str]]:
             # A refusal is explained under the request for which the environment was to be made.
-            running = msgspec.structs.replace(
-                lambda_.begin(), request_id=call.request_id, trace=call.trace
-            )
+            running = lambda_.begin().but(request_id=call.request_id, trace=call.trace)
             credentials, principal = roles.session(
                 tx, running, version.role, function.name, function.arn
             )

@@ -106,7 +106,7 @@ async def _owe(call: Call, target: Target, name: str, after_s: float) -> bytes:
         return owe(tx, running, target, name, after_s)
 
     # Not the operation's own transaction, so it is not authorised as that.
-    plain = msgspec.structs.replace(call, demand=None)
+    plain = call.but()
     return await plain.transact(body, target.home)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
-
 from ogi.errors import AccessDenied
 from ogi.service import Call, Fields, Service
 from ogi.services.s3 import policies
@@ -58,7 +56,7 @@ def bucket_home(call: Call, request: Fields) -> Home:
 
 async def look(call: Call, body: Callable[[Reader, Call], T]) -> T:
     """`body` on a snapshot, authorised as the async operation of `call` is."""
-    running = msgspec.structs.replace(call, seed=call.ports.random(32)).begin()
+    running = call.but(seed=call.ports.random(32)).begin()
 
     def attempt(tx: Reader) -> T:
         if call.demand is not None:

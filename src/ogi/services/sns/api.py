@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Final
 
 import msgspec
 
@@ -37,15 +38,15 @@ from ogi.services.sns.service import SERVICE
 from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction
 
-BATCH_MAX = 10
-_CODES: dict[type[AwsError], str] = {
+BATCH_MAX: Final = 10
+_CODES: Final[dict[type[AwsError], str]] = {
     InvalidParameterException: "InvalidParameter",
     InvalidParameterValueException: "ParameterValueInvalid",
     AuthorizationErrorException: "AuthorizationError",
 }
-_OF_ENTRIES = tuple(_CODES)
+_OF_ENTRIES: Final = tuple(_CODES)
 """What may be wrong with one entry of a batch, and not with the others."""
-_BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 SERVICE.page(certificates.PATH)(certificates.page)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-_TEST_CARDS = """
+from typing import Final
+
+_TEST_CARDS: Final = """
 122000000000003 2222405343248877 2222990905257051 2223007648726984 2223577120017656
 30569309025904 34343434343434 3528000700000000 3530111333300000 3566002020360505
 36148900647913 36700102000000 371449635398431 378282246310005 378734493671000
@@ -19,14 +21,14 @@ _TEST_CARDS = """
 """Sequences that card issuers have reserved for public testing are not reported
 (docs.aws.amazon.com/AmazonCloudWatch/latest/logs/protect-sensitive-log-data-types-financial.html).
 """
-_CARD_PREFIXES = (
+_CARD_PREFIXES: Final = (
     "34", "37", "36", "38", "39", "300", "301", "302", "303", "304", "305", "309", "35", "4",
     "5019", "51", "52", "53", "54", "55", "6011", "62", "64", "65",
     *(str(prefix) for prefix in range(222, 273)),
 )  # fmt: skip
 """American Express, Diners Club, JCB, Visa and Electron, Dankort, Mastercard, Discover, UnionPay
 (ISO/IEC 7812)."""
-IBAN_CHARS = {"DE": 22, "ES": 24, "FR": 27, "GB": 22, "IT": 27}
+IBAN_CHARS: Final = {"DE": 22, "ES": 24, "FR": 27, "GB": 22, "IT": 27}
 """The SWIFT registry's lengths."""
 
 

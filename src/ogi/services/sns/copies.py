@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import msgspec
 
@@ -17,8 +18,8 @@ from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Transaction
 
-PRINCIPAL = statuses.PRINCIPAL
-ATTRIBUTES_MAX = 10
+PRINCIPAL: Final = statuses.PRINCIPAL
+ATTRIBUTES_MAX: Final = 10
 """What SQS takes on one message."""
 
 

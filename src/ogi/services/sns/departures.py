@@ -7,6 +7,8 @@ shows its token has the subscription again, as it was (docs: http-unsubscribe-co
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from ogi import deliveries
@@ -17,7 +19,7 @@ from ogi.services.sns.subscriptions import DEPARTED, Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Transaction
 
-TOLD = frozenset(("http", "https", "email", "email-json"))
+TOLD: Final = frozenset(("http", "https", "email", "email-json"))
 """Protocols whose endpoints hear of it."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -19,13 +20,13 @@ from ogi.services.sns.topics import Topic
 from ogi.storage import Reader
 
 JOINING, LEAVING = "SubscriptionConfirmation", "UnsubscribeConfirmation"
-_CHOSEN = {
+_CHOSEN: Final = {
     JOINING: "You have chosen to subscribe to the topic {topic}.\nTo confirm the subscription",
     LEAVING: "You have chosen to deactivate subscription {subscription}.\nTo cancel this operation"
     " and restore the subscription",
 }
 
-_json = msgspec.json.Encoder().encode
+_json: Final = msgspec.json.Encoder().encode
 
 
 def timestamp(seconds: float) -> str:

@@ -5,6 +5,8 @@ Law: until a page's copies are handed over, in the same transaction, the message
 
 from __future__ import annotations
 
+from typing import Final
+
 from ogi import deliveries
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
@@ -17,9 +19,9 @@ from ogi.services.sns.subscriptions import Subscription
 from ogi.services.sns.topics import Topic
 from ogi.storage import Transaction
 
-AT_ONCE_MAX = 10
+AT_ONCE_MAX: Final = 10
 """So many subscribers are served in the publish's own transaction: it costs less than owing."""
-PAGE = 50
+PAGE: Final = 50
 """Subscribers looked at in one transaction."""
 
 

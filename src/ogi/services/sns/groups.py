@@ -119,7 +119,7 @@ def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
         if left <= 0:
             break
         at = number(rest)
-        who = msgspec.structs.replace(call, principal=waiting.publisher, trace=waiting.trace)
+        who = call.but(principal=waiting.publisher, trace=waiting.trace)
         content = fanout.opened(tx, who, topic, waiting.sealed)
         cursor = None
         if content is not None:

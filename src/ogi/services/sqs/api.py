@@ -6,7 +6,7 @@ API reference: docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from ogi.service import Call, Fields
 from ogi.services.sqs import (
@@ -34,9 +34,9 @@ from ogi.services.sqs.queues import Queue
 from ogi.services.sqs.service import SERVICE
 from ogi.storage import Home, Reader, Transaction
 
-RECEIVE_MAX = 10
-WAIT_S_MAX = 20
-_SYSTEM_NAMES = frozenset((
+RECEIVE_MAX: Final = 10
+WAIT_S_MAX: Final = 20
+_SYSTEM_NAMES: Final = frozenset((
     "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp",
     "SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "AWSTraceHeader",
     "DeadLetterQueueSourceArn",
@@ -51,9 +51,11 @@ def send_message(tx: Transaction, call: Call, request: Fields) -> Fields:
     if call.ports.settings.sqs_quotas:
         rates.admit(call, queue, rates.SEND, _group_sent(request))
     ledger = Ledger(tx, queue)
-    result = _sent(messages.send(tx, call, ledger, request))
+    sent = messages.send(tx, call, ledger, request)
+    if sent.new:
+        messages.note_sent(call, queue, message_id=sent.message_id)
     ledger.save(tx, call)
-    return result
+    return _sent(sent)
 
 
 @SERVICE.operation(on=queues.on_queue, action="SendMessage", home=queues.home_of_messages)
@@ -68,11 +70,17 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
             f"You have sent {size} bytes."
         )
     ledger = Ledger(tx, queue)
+    new: list[str] = []
 
     def act(entry: Fields) -> Fields:
-        return _sent(messages.send(tx, call, ledger, entry))
+        sent = messages.send(tx, call, ledger, entry)
+        if sent.new:
+            new.append(sent.message_id)
+        return _sent(sent)
 
     result = _run(tx, call, ledger, rates.SEND, entries, act)
+    if new:
+        messages.note_sent(call, queue, message_ids=new)
     ledger.save(tx, call)
     return result
 

@@ -10,24 +10,24 @@ import hashlib
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from ogi.services.sqs.errors import InvalidMessageContents, InvalidParameterValue, MissingParameter
 from ogi.services.sqs.records import Content
 
-ATTRIBUTES_MAX = 10
-NAME_CHARS_MAX = 256
-TYPE_CHARS_MAX = 256
+ATTRIBUTES_MAX: Final = 10
+NAME_CHARS_MAX: Final = 256
+TYPE_CHARS_MAX: Final = 256
 
 # API reference, SendMessage: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to ...
-_FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_NO_CONTROLS = bytes({*range(256)} - {*range(0x20)} | {0x09, 0x0A, 0x0D})
-_NAME = re.compile(r"[A-Za-z0-9_\-.]+")
-_TRACE = re.compile(r"[A-Za-z]+=[^;=]+(;\s*[A-Za-z]+=[^;=]+)*;?")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NO_CONTROLS: Final = bytes({*range(256)} - {*range(0x20)} | {0x09, 0x0A, 0x0D})
+_NAME: Final = re.compile(r"[A-Za-z0-9_\-.]+")
+_TRACE: Final = re.compile(r"[A-Za-z]+=[^;=]+(;\s*[A-Za-z]+=[^;=]+)*;?")
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 _LARGEST, _SMALLEST = Decimal("1e126"), Decimal("1e-128")
-DIGITS_MAX = 38
-NUMBER_CHARS_MAX = 512
+DIGITS_MAX: Final = 38
+NUMBER_CHARS_MAX: Final = 512
 """Zeros before and behind are allowed, but not without end."""
 
 

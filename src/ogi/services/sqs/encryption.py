@@ -9,6 +9,8 @@ stays as it was encrypted.
 
 from __future__ import annotations
 
+from typing import Final
+
 from ogi import sealing
 from ogi.errors import AwsError
 from ogi.service import Call
@@ -17,7 +19,7 @@ from ogi.services.sqs.queues import Queue
 from ogi.services.sqs.records import Content, Record, decode_content
 from ogi.storage import Transaction
 
-_REFUSALS: dict[str, type[errors.KmsRefused]] = {
+_REFUSALS: Final[dict[str, type[errors.KmsRefused]]] = {
     "AccessDeniedException": errors.KmsAccessDenied,
     "AccessDenied": errors.KmsAccessDenied,
     "DisabledException": errors.KmsDisabled,

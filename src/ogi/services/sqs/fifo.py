@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ogi.services.sqs.errors import InvalidParameterValue, MissingParameter
 from ogi.services.sqs.ledgers import Ledger
@@ -18,9 +18,9 @@ from ogi.services.sqs.records import Attempt, Earlier, decode_attempt, decode_ea
 from ogi.storage import Reader, Transaction
 from ogi.storage.keys import text, u64
 
-REMEMBERED_MS = 300_000
-SWEPT_PAGE = 200
-_ID = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
+REMEMBERED_MS: Final = 300_000
+SWEPT_PAGE: Final = 200
+_ID: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
 
 def check(queue: Queue, entry: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,23 +13,24 @@ from __future__ import annotations
 
 import heapq
 import struct
+from typing import Final
 
 from ogi.services.sqs.layout import END, State, due_of, pair, unpack, unpair
 from ogi.services.sqs.ledgers import Ledger
 from ogi.storage import Reader, Transaction
 from ogi.storage.keys import after, text, texts, u64
 
-NOISY_SHARE = 10
+NOISY_SHARE: Final = 10
 """One in so many is a share that makes noisy."""
-NOISY_FLIGHT_MIN = 30
-BUSY_MS_MIN = 10_000
+NOISY_FLIGHT_MIN: Final = 30
+BUSY_MS_MIN: Final = 10_000
 """Processing time in all below which shares of it say nothing."""
-BUSY_HALVES_S = 60
+BUSY_HALVES_S: Final = 60
 """Recent processing time counts half after so many seconds, a quarter after twice as many."""
-PAGES_MAX = 10
+PAGES_MAX: Final = 10
 QUIET, NOISY, NO_TURN = 0, 1, 255
 
-_ROW = struct.Struct(">QQBQQQ")
+_ROW: Final = struct.Struct(">QQBQQQ")
 
 Ready = tuple[bytes, int, State]
 """The key, the number and the state of a message that is ready."""

@@ -5,7 +5,7 @@ Every move keeps the ledger's counts, and the group's where the message has one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final
 
 from ogi.services.sqs import groups
 from ogi.services.sqs.groups import Ready
@@ -18,18 +18,21 @@ from ogi.storage.keys import number as number_of
 from ogi.storage.keys import u64
 
 READY, DELAYED, FLIGHT = b"r", b"d", b"f"
-IN_FLIGHT_MAX = 120_000
+IN_FLIGHT_MAX: Final = 120_000
 """API reference, ChangeMessageVisibility: then OverLimit, or silence from a FIFO queue."""
 
 
-class Place(NamedTuple):
+class Place:
     """Where the state of a message lies."""
 
-    key: bytes
-    lane: bytes
-    """READY, DELAYED or FLIGHT; a state in DELAYED or FLIGHT may be overdue."""
-    due_ms: int
-    state: State
+    __slots__ = ("due_ms", "key", "lane", "state")
+
+    def __init__(self, key: bytes, lane: bytes, due_ms: int, state: State) -> None:
+        self.key = key
+        self.lane = lane
+        """READY, DELAYED or FLIGHT; a state in DELAYED or FLIGHT may be overdue."""
+        self.due_ms = due_ms
+        self.state = state
 
 
 # -- moving ---------------------------------------------------------------------------------------

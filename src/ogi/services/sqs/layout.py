@@ -20,20 +20,21 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
+from typing import Final
 
 from ogi.storage import Home
 from ogi.storage.keys import number, text, u64
 
-NEVER = 2**63
+NEVER: Final = 2**63
 """A due time that does not come."""
-LASTING = 0
+LASTING: Final = 0
 """The epoch of what outlives a purge."""
-END = b"\xff" * 17
+END: Final = b"\xff" * 17
 """Behind all pairs that follow a prefix."""
 
-_STATE = struct.Struct(">QQIB")
-_PAIR = struct.Struct(">QQ")
-pair = _PAIR.pack
+_STATE: Final = struct.Struct(">QQIB")
+_PAIR: Final = struct.Struct(">QQ")
+pair: Final = _PAIR.pack
 """Two numbers as the end of a key: (sent, number) or (due, number)."""
 
 

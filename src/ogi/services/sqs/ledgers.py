@@ -13,7 +13,7 @@ ledger names; others, posted before something nearer came up, do nothing.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ogi import deliveries
 from ogi.service import Call
@@ -26,12 +26,12 @@ from ogi.storage.keys import u64
 if TYPE_CHECKING:
     from ogi.services.sqs.groups import Group
 
-OVERDUE_PAGE = 1_000
-HORIZON_MS = 300_000
+OVERDUE_PAGE: Final = 1_000
+HORIZON_MS: Final = 300_000
 """A queue that has messages in flight or delayed is tended at least this often, so that few
 deliveries are posted in vain where long and short timeouts mix."""
-_ROW = struct.Struct(">13Q")
-_EMPTY = (0, 0, 0, 0, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, 0, 0, 0)
+_ROW: Final = struct.Struct(">13Q")
+_EMPTY: Final = (0, 0, 0, 0, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER, 0, 0, 0)
 
 
 class Ledger:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from ogi.service import Call
 from ogi.services.sqs import (
@@ -32,30 +32,46 @@ from ogi.services.sqs.errors import (
 )
 from ogi.services.sqs.layout import State, pair
 from ogi.services.sqs.ledgers import Ledger
+from ogi.services.sqs.queues import Queue
 from ogi.services.sqs.receipts import Receipt
 from ogi.services.sqs.records import Content, Record
 from ogi.storage import Transaction
 
-VISIBILITY_S_MAX = 43_200
-SETTLE_PAGE = 100
+VISIBILITY_S_MAX: Final = 43_200
+SETTLE_PAGE: Final = 100
 """States moved back to ready by one receive."""
-ROUNDS_MAX = 10
+ROUNDS_MAX: Final = 10
 """Pages that one receive looks at when messages turn out to be past their time."""
 
 
-class Sent(NamedTuple):
-    message_id: str
-    content: Content
-    sequence: str = ""
+class Sent:
+    """What its sender hears of a message."""
+
+    __slots__ = ("content", "message_id", "new", "sequence")
+
+    def __init__(self, message_id: str, content: Content, sequence: str, new: bool) -> None:
+        self.message_id = message_id
+        self.content = content
+        self.sequence = sequence
+        self.new = new
+        """It is no duplicate of an earlier one."""
 
 
-class Received(NamedTuple):
-    message_id: str
-    handle: str
-    content: Content
-    record: Record
-    state: State
-    sequence: str = ""
+class Received:
+    """A message as it is handed out."""
+
+    __slots__ = ("content", "handle", "message_id", "record", "sequence", "state")
+
+    def __init__(
+        self, message_id: str, handle: str, content: Content, record: Record, state: State,
+        sequence: str = "",
+    ) -> None:  # fmt: skip
+        self.message_id = message_id
+        self.handle = handle
+        self.content = content
+        self.record = record
+        self.state = state
+        self.sequence = sequence
 
 
 def milliseconds(call: Call) -> int:
@@ -77,7 +93,7 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
         group, deduplication = fifo.check(queue, entry)
         earlier = fifo.duplicate_of(tx, ledger, group, deduplication, now_ms)
         if earlier is not None:
-            return Sent(ids.message_id(earlier.id), content, earlier.sequence)
+            return Sent(ids.message_id(earlier.id), content, earlier.sequence, False)
     else:
         group = fifo.tenant(entry)
     id = ids.new_id(call)
@@ -92,12 +108,12 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
     if queue.attributes.fifo:
         sequence = fifo.sequence(queue, number)
         fifo.remember(tx, ledger, group, deduplication, id, sequence, now_ms)
-    message_id = ids.message_id(id)
-    call.run.note(call.trace, "sqs.send", {
-        "at": call.now, "queue": queue.arn, "message_id": message_id,
-        "kms_key": queue.attributes.kms_key_id or None,
-    })  # fmt: skip
-    return Sent(message_id, content, sequence)
+    return Sent(ids.message_id(id), content, sequence, True)
+
+
+def note_sent(call: Call, queue: Queue, **what: Any) -> None:
+    """what: `message_id` or `message_ids`."""
+    call.note("sqs.send", queue=queue.arn, **what, kms_key=queue.attributes.kms_key_id or None)
 
 
 def _delay_s(ledger: Ledger, entry: Mapping[str, Any]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 from urllib.parse import urlsplit
 
 from ogi import arn as arns
@@ -23,22 +24,22 @@ from ogi.settings import Settings
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
-NAME_CHARS_MAX = 80
-KEYS_MAX = 65_536
+NAME_CHARS_MAX: Final = 80
+KEYS_MAX: Final = 65_536
 """Queues whose URLs, ARNs and keys are kept, taken apart."""
-NAME_REUSE_S = 60
+NAME_REUSE_S: Final = 60
 """How long a deleted queue's name cannot be used."""
-PURGE_S = 60
+PURGE_S: Final = 60
 """How long after a purge the next is refused."""
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class _TooLongError(Exception):
     """Raised instead of returning None, which would be kept together with what was asked for."""
 
 
-TABLE = Table("sqs.queue", Queue)
-DELETED = Table("sqs.deleted", Deleted)
+TABLE: Final = Table("sqs.queue", Queue)
+DELETED: Final = Table("sqs.deleted", Deleted)
 
 
 def arn(account: str, region: str, name: str) -> str:

@@ -11,15 +11,16 @@ import hashlib
 import hmac
 import struct
 from functools import lru_cache
+from typing import Final
 
 from ogi.services.sqs.errors import ReceiptHandleIsInvalid
 from ogi.vault import Vault
 
-HANDLE_CHARS_MAX = 1024
-_VERSION = b"\x01\x01\x01"
-_FIELDS = struct.Struct(">16sQQQQIQ")
-_DIGEST_BYTES = 16
-_BYTES = len(_VERSION) + _FIELDS.size + _DIGEST_BYTES
+HANDLE_CHARS_MAX: Final = 1024
+_VERSION: Final = b"\x01\x01\x01"
+_FIELDS: Final = struct.Struct(">16sQQQQIQ")
+_DIGEST_BYTES: Final = 16
+_BYTES: Final = len(_VERSION) + _FIELDS.size + _DIGEST_BYTES
 
 
 class Receipt:

@@ -9,7 +9,7 @@ is kept, in FIFO queues it is that of the move.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -25,11 +25,11 @@ from ogi.services.sqs.records import Record, Source
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
-LOAD_BYTES_MAX = 4 * 1024 * 1024
+LOAD_BYTES_MAX: Final = 4 * 1024 * 1024
 """Bytes of messages that one delivery carries; one message is smaller."""
 
 
-SOURCES = Table("sqs.source", Source)
+SOURCES: Final = Table("sqs.source", Source)
 
 
 # -- policies -------------------------------------------------------------------------------------
