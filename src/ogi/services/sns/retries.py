@@ -67,8 +67,9 @@ def may_pass(report: Fields) -> bool:
 
 _THROTTLED = frozenset((
     "Throttled", "ThrottlingException", "TooManyRequestsException", "RequestThrottled",
-    "KmsThrottled", "KMSThrottlingException",
+    "KMS.ThrottlingException", "KMSThrottlingException",
 ))  # fmt: skip
+"""By the codes of SQS (throttled itself, or by KMS), of Lambda and of the topic's own key."""
 
 MANAGED = Phases(3, 2, 10, 100_000, 1.0, 20.0, "exponential")
 """SQS, Lambda: 100,015 times over 23 days."""
