@@ -40,6 +40,12 @@ class Phases(msgspec.Struct, frozen=True):
             return self._backed_off_s(left)
         return self.longest_s if left <= self.backing_off + self.longest else None
 
+    @property
+    def total_s(self) -> float:
+        """How long it takes until there are no more retries."""
+        backing_off = sum(self._backed_off_s(step + 1) for step in range(self.backing_off))
+        return self.shortest * self.shortest_s + backing_off + self.longest * self.longest_s
+
     def _backed_off_s(self, step: int) -> float:
         """From the shortest wait to the longest in `backing_off` steps, by the function's curve."""
         part = step / self.backing_off
