@@ -68,12 +68,19 @@ async def test_copies_wait_for_one_of_their_group_that_is_tried_again(
     assert await sns.texts("inbox.fifo") == ["3"]
 
 
-async def test_throttled_groups_keep_their_order(world_of: Callable[..., World]) -> None:
-    sns = Client(world_of("sns", "sqs", "kms", settings={"sqs_quotas": "fifo-group-rate=3"}))
+async def _throttled(world_of: Callable[..., World], rate: int) -> tuple[Client, str]:
+    """A topic before a queue that takes so many messages a second from each group."""
+    settings = {"sqs_quotas": f"fifo-group-rate={rate}"}
+    sns = Client(world_of("sns", "sqs", "kms", settings=settings))
     topic = await sns.topic("news.fifo", FifoTopic="true", ContentBasedDeduplication="true")
     high = {"FifoThroughputLimit": "perMessageGroupId", "DeduplicationScope": "messageGroup"}
     endpoint = await sns.queue("inbox.fifo", FifoQueue="true", **high)
     await sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=endpoint)
+    return sns, topic
+
+
+async def test_throttled_groups_keep_their_order(world_of: Callable[..., World]) -> None:
+    sns, topic = await _throttled(world_of, 3)
     sent: dict[str, list[str]] = {"a": [], "b": []}
     for n in range(20):
         for group, texts in sent.items():
@@ -87,6 +94,20 @@ async def test_throttled_groups_keep_their_order(world_of: Callable[..., World])
             came[text[0]].append(text)
         sns.world.clock.advance(1)
     assert came == sent
+
+
+async def test_a_backlog_is_worked_off_as_fast_as_the_queue_takes_it(
+    world_of: Callable[..., World],
+) -> None:
+    """Each copy that comes to the front begins with the short waits."""
+    sns, topic = await _throttled(world_of, 1)
+    await _publish(sns, topic, *map(str, range(30)))
+    await _go_on(sns, 35)
+    told = await sns.world.call(
+        "sqs", "GetQueueAttributes", AttributeNames=["All"],
+        QueueUrl="https://sqs.eu-west-1.amazonaws.com/111122223333/inbox.fifo",
+    )  # fmt: skip
+    assert told["Attributes"]["ApproximateNumberOfMessages"] == "30"
 
 
 async def test_other_subscribers_and_other_groups_go_on(

@@ -81,20 +81,24 @@ class Backlogs:
 
         `call` is the topic's, in place. queue: the ARN of the queue.
         """
-        home = self._home
-        backlog = TABLE.get(tx, home, *name) if self._any else None
-        if backlog is not None:
-            held = deliveries.made_of(
-                call, service, operation, request, _REFUSED[name.purpose], reference
-            )
-            _hold(tx, call, home, name, backlog, held)
-            return
-        refusal = deliveries.make_now(tx, call, home, service, operation, request)
-        if refusal is None:
-            return
+        backlog = TABLE.get(tx, self._home, *name) if self._any else None
+        refusal = None
+        if backlog is None:
+            refusal = deliveries.make_now(tx, call, self._home, service, operation, request)
+            if refusal is None:
+                return
         held = deliveries.made_of(
             call, service, operation, request, _REFUSED[name.purpose], reference
         )
+        if backlog is not None:
+            _hold(tx, call, self._home, name, backlog, held)
+        elif refusal is not None:
+            self._begin(tx, call, name, queue, held, refusal)
+
+    def _begin(
+        self, tx: Transaction, call: Call, name: Name, queue: str, held: Delivery, refusal: AwsError
+    ) -> None:
+        """Let what was refused wait, if it may pass later."""
         wait_s = _wait_s(call, held, refusal)
         if wait_s is None:
             deliveries.tell(tx, call, held, refusal)
@@ -102,8 +106,8 @@ class Backlogs:
         deliveries.note_refusal(call, held, refusal)
         self._any = True
         backlog = Backlog(queue, 0, 1)
-        _hold(tx, call, home, name, backlog, held)
-        _work_off_later(tx, call, home, name, backlog, wait_s)
+        _hold(tx, call, self._home, name, backlog, held)
+        _work_off_later(tx, call, self._home, name, backlog, wait_s)
 
 
 def _hold(
@@ -170,7 +174,7 @@ def work_off(tx: Transaction, call: Call, request: Fields) -> Fields:
     if len(rows) < PAGE:
         TABLE.delete(tx, home, *name)
     else:
-        backlog = msgspec.structs.replace(backlog, tried=0)
+        backlog = msgspec.structs.replace(backlog, tried=tried)
         TABLE.put(tx, backlog, home, *name)
         _work_off_later(tx, call, home, name, backlog, 0.0)
     return {}
