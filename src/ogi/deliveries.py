@@ -13,9 +13,9 @@ from typing import Final
 
 from ogi import owed
 from ogi.errors import AwsError
-from ogi.owed import Delivery
+from ogi.owed import Delivery, Unmade
 from ogi.recording import record
-from ogi.service import Call, Fields, Operation, Ports
+from ogi.service import Call, Fields
 from ogi.storage import Home, Transaction
 from ogi.storage.keys import AGENDA, u64
 from ogi.storage.writes import Writes
@@ -43,7 +43,7 @@ def post(
     home: the home of this transaction. due: seconds since the epoch, at once if None. The promise
     holds if and only if `tx` commits. Returns what `cancel` takes.
     """
-    delivery = _delivery(call, service, operation, request, refused, reference, attempt)
+    delivery = made_of(call, service, operation, request, refused, reference, attempt)
     key = _key(call.now if due is None else due, home, call.entropy(12))
     tx.set(key, owed.seal(call.ports, delivery, call.entropy(NONCE_BYTES)))
     tx.ring(BELL)
@@ -66,31 +66,43 @@ def hand_over(
     The same promise with half the writes: the target's changes are part of this transaction, or,
     if it refuses, none of them, and `refused` hears of it.
     """
+    refusal = make_now(tx, call, home, service, operation, request)
+    if isinstance(refusal, Unmade):
+        post(tx, call, home, service, operation, request, refused=refused, reference=reference)
+    elif refusal is not None:
+        tell(tx, call, made_of(call, service, operation, request, refused, reference), refusal)
+
+
+def make_now(
+    tx: Transaction, call: Call, home: Home, service: str, operation: str, request: Fields
+) -> AwsError | None:
+    """Make a request within `tx`: None if it was made, else why not, and nothing of it is in `tx`.
+
+    `Unmade` if it may still be made later: its target is not plain or its home is not held here,
+    or the fault was ours, which must not undo what the sender did.
+    """
     target = call.ports.services[service].operation_named(operation)
     homes = target.homes(call, request)
     if target.asynchronous or not tx.also(*homes):
-        post(tx, call, home, service, operation, request, refused=refused, reference=reference)
-        return
-    attempt = Writes(tx, ())
-    attempt.also(home, *homes)
+        return Unmade()
+    writes = Writes(tx, ())
+    writes.also(home, *homes)
     try:
-        target.authorise(attempt, call, request)
-        result = target.function(attempt, call, request)
-        attempt.check()
+        target.authorise(writes, call, request)
+        result = target.function(writes, call, request)
+        writes.check()
         record(call, target, request, result, None)
     except AwsError as error:
         record(call, target, request, None, error)
-        delivery = _delivery(call, service, operation, request, refused, reference)
-        tell(tx, call, delivery, error)
+        return error
     except Exception as fault:
-        # A fault of ours in the target must not undo what the sender did: owe it, and try again.
         log.error("hand-over failed", exc_info=fault, extra={"operation": operation})
-        post(tx, call, home, service, operation, request, refused=refused, reference=reference)
-    else:
-        for key, value in attempt.changes.items():
-            tx.delete(key) if value is None else tx.set(key, value)
-        for bell in attempt.bells:
-            tx.ring(bell)
+        return Unmade()
+    for key, value in writes.changes.items():
+        tx.delete(key) if value is None else tx.set(key, value)
+    for bell in writes.bells:
+        tx.ring(bell)
+    return None
 
 
 def cancel(tx: Transaction, key: bytes) -> bool:
@@ -101,7 +113,7 @@ def cancel(tx: Transaction, key: bytes) -> bool:
     return True
 
 
-def _delivery(
+def made_of(
     call: Call,
     service: str,
     operation: str,
@@ -110,6 +122,7 @@ def _delivery(
     reference: Fields | None,
     attempt: int = 0,
 ) -> Delivery:
+    """What is owed, as a record. `call`: as whom, and for which trace."""
     return Delivery(
         service, operation, request, call.account, call.region, call.principal,
         dict(call.context), call.trace, call.now, attempt, refused, reference or {},
@@ -118,22 +131,25 @@ def _delivery(
 
 def tell(tx: Transaction, call: Call, delivery: Delivery, error: AwsError) -> None:
     """Note the target's refusal, and tell the sender's duty if it named one."""
-    code = error.code or error.shape
-    call.note(
-        "refused", service=delivery.service, operation=delivery.operation, code=code,
-        message=error.message, principal=delivery.principal.arn,
-    )  # fmt: skip
+    note_refusal(call, delivery, error)
     if delivery.refused is not None:
-        told, report = _told(call.ports, delivery, error)
+        service, duty = delivery.refused
+        told = call.ports.services[service].operation_named(duty)
+        report = report_of(delivery, error)
         tx.also(*told.homes(call, report))
         told.function(tx, call, report)
 
 
-def _told(ports: Ports, delivery: Delivery, error: AwsError) -> tuple[Operation, Fields]:
-    """Who hears of a refusal, and what they hear."""
-    assert delivery.refused is not None
-    service, duty = delivery.refused
-    return ports.services[service].operation_named(duty), {
+def note_refusal(call: Call, delivery: Delivery, error: AwsError) -> None:
+    call.note(
+        "refused", service=delivery.service, operation=delivery.operation,
+        code=error.code or error.shape, message=error.message, principal=delivery.principal.arn,
+    )  # fmt: skip
+
+
+def report_of(delivery: Delivery, error: AwsError) -> Fields:
+    """What whoever hears of a refusal is told."""
+    return {
         "request": delivery.request,
         "code": error.code or error.shape,
         "message": error.message,

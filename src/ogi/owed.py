@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from ogi.errors import InternalFailure
 from ogi.service import Fields, Ports, Principal
 
 DAY_S = 86_400
@@ -29,6 +30,13 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     `status`, `attempt`, `posted`, `reference`; None: nobody, it is noted in the trace."""
     reference: Fields = {}
     """What the sender wants to know again when it hears of a refusal."""
+
+
+class Unmade(InternalFailure):
+    """The request processing has failed because of an unknown error, exception or failure."""
+
+    # It could not be made where it was tried, by no fault of whoever asked.
+    code = "InternalFailure"
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -40,8 +40,9 @@ REGION = "eu-west-1"
 class Child:
     """`ogi serve` on one folder and one port, over and over."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
+        self._options = options
         self.port = _free_port()
         self.target = Target(f"http://127.0.0.1:{self.port}", region=REGION)
         self._log = folder / "ogi.log"
@@ -54,7 +55,7 @@ class Child:
                 [
                     sys.executable, "-m", "ogi", "serve", "--port", str(self.port),
                     "--data", str(self.folder / "data"), "--region", REGION,
-                    "--credentials", "test:test",
+                    "--credentials", "test:test", *self._options,
                 ],
                 stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip

@@ -7,9 +7,10 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import ge
 from typing import Any
 
-from tests.crash.child import ACCOUNT, REGION, SEED, Child, Line, drain, eventually
+from tests.crash.child import ACCOUNT, REGION, SEED, Child, Line, drain, eventually, waiting
 
 Job = Callable[[Line], Coroutine[Any, Any, None]]
 
@@ -263,12 +264,54 @@ class Orders:
         return send
 
     def check(self, sqs: Any) -> None:
-        for body in drain(sqs, self.url):
+        self.take(sqs, self.url)
+        self.compare()
+
+    def take(self, sqs: Any, url: str) -> None:
+        for body in drain(sqs, url):
             group, number = map(int, body.split())
             assert number == self.seen[group], f"{number} came when {self.seen[group]} was next"
             self.seen[group] += 1
+
+    def compare(self) -> None:
         for sent, seen in zip(self.sent, self.seen, strict=True):
             assert seen in (sent, sent + BATCH), f"{seen} seen of {sent}, or half a batch"
+
+
+@dataclass
+class Deaths(Orders):
+    """A FIFO queue in which all die at their second receive: they come to its dead-letter queue
+    once, and each group in its order."""
+
+    dead: str = ""
+
+    def set_up(self, child: Child) -> None:
+        sqs, fifo = child.client("sqs"), {"FifoQueue": "true"}
+        self.dead = sqs.create_queue(QueueName="deaths-dead.fifo", Attributes=fifo)["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:deaths-dead.fifo"
+        policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+        self.url = sqs.create_queue(
+            QueueName="deaths.fifo", Attributes={**fifo, "RedrivePolicy": policy}
+        )["QueueUrl"]
+        self.sent, self.seen = [0] * self.senders, [0] * self.senders
+
+    def jobs(self) -> Sequence[Job]:
+        return [*super().jobs(), self._kill, self._kill]
+
+    async def _kill(self, line: Line) -> None:
+        while True:
+            await line.sqs(
+                "ReceiveMessage", QueueUrl=self.url, MaxNumberOfMessages=3, VisibilityTimeout=0
+            )
+
+    def check(self, sqs: Any) -> None:
+        def all_seen() -> bool:
+            sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+            self.take(sqs, self.dead)
+            return not waiting(sqs, self.url) and all(map(ge, self.seen, self.sent))
+
+        assert eventually(all_seen), f"{self.seen} of {self.sent}"
+        self.compare()
 
 
 @dataclass

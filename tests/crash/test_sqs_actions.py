@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.crash.child import ACCOUNT, REGION, ROUNDS, Child, drain, eventually, storms, waiting
-from tests.crash.queues import Moves, Orders, Queues
+from tests.crash.queues import Deaths, Moves, Orders, Queues
 
 pytestmark = pytest.mark.slow
 
@@ -301,3 +301,11 @@ def test_killed_in_mid_flight_queues_are_as_before_an_action_or_as_after_it(
     assert orders.total > 100
     assert moves.started > 3
     assert not moves.halves(), "half a batch"
+
+
+def test_killed_in_mid_flight_dead_letters_of_a_fifo_queue_come_once_and_in_order(
+    tmp_path: Path,
+) -> None:
+    deaths = Deaths(senders=2)
+    storms(tmp_path, deaths, [], lambda child: deaths.check(child.client("sqs")), ROUNDS // 4)
+    assert deaths.total > 100

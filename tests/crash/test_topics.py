@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 from ogi import storage
+from ogi.storage import Home, keys
 from ogi.storage.keys import AGENDA, u64
 from tests.crash.child import ROUNDS, SEED, Child, drain, eventually, storms
 from tests.crash.loads import Messages, Publishes
-from tests.crash.topics import Archive, Crowd, Endpoint, FifoPublishes
+from tests.crash.topics import Archive, Crowd, Endpoint, FifoPublishes, Throttled
 
 pytestmark = pytest.mark.slow
 
 QUEUES = 1_000
 MESSAGES = 6
 RETRIES = 4
+RATE = 60
+"""Messages of a group that a throttled queue takes in a second."""
 
 
 def test_a_fifo_topics_messages_come_once_and_in_order_to_every_queue(tmp_path: Path) -> None:
@@ -91,6 +94,37 @@ def test_a_replay_goes_on_where_it_was_and_joins_what_is_published_then(tmp_path
         assert cut, "nothing was under way when the server died"
     finally:
         child.close()
+
+
+def test_what_waits_for_a_throttled_queue_comes_once_and_in_order(tmp_path: Path) -> None:
+    chance = random.Random(f"{SEED}throttled")
+    child, throttled = Child(tmp_path, "--sqs-quotas", f"fifo-group-rate={RATE}"), Throttled()
+    waited = 0
+    try:
+        child.start()
+        throttled.set_up(child)
+        for _ in range(4):
+            throttled.publish(child, RATE // 5)
+            time.sleep(chance.uniform(0.0, 0.3))
+            child.kill()
+            waited += asyncio.run(_rows(tmp_path / "data", throttled.topic))
+            child.start()
+        assert waited, "nothing waited when the server died"
+        assert eventually(lambda: throttled.arrived(child), 60)
+        for url in throttled.urls:
+            came = drain(child.client("sqs"), url)
+            assert came == throttled.published, f"again with OGI_CRASH_SEED={SEED}: {url}"
+    finally:
+        child.close()
+
+
+async def _rows(folder: Path, topic: str) -> int:
+    """How many copies wait in what a server that died has left."""
+    store = storage.open("sqlite", folder)
+    begin = keys.start(Home(topic), "sns.held")
+    rows = await store.read(lambda tx: tx.scan(begin, keys.after(begin), 10_000))
+    await store.close()
+    return len(rows)
 
 
 def test_an_endpoints_retries_go_on_and_end_as_if_the_server_had_not_died(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.crash.child import ACCOUNT, REGION, Child, Line, connected, drain
+from tests.crash.child import ACCOUNT, REGION, Child, Line, connected, drain, waiting
 from tests.crash.loads import SNS, Job, may_send
 
 BATCH = 5
@@ -218,6 +218,50 @@ class Archive:
         for url, came in self.came.items():
             came += drain(child.client("sqs"), url)
         return all(len(came) >= len(self.published) for came in self.came.values())
+
+
+class Throttled:
+    """A FIFO topic whose only group is what it published, before a queue that takes so many a
+    second of it, and one that takes all."""
+
+    def __init__(self) -> None:
+        self.topic = ""
+        self.published: list[str] = []
+        """Acknowledged."""
+        self.urls: list[str] = []
+
+    def set_up(self, child: Child) -> None:
+        sns, sqs = child.client("sns"), child.client("sqs")
+        attributes = {"FifoTopic": "true", "ContentBasedDeduplication": "true"}
+        self.topic = sns.create_topic(Name="busy.fifo", Attributes=attributes)["TopicArn"]
+        by_group = {"FifoThroughputLimit": "perMessageGroupId",
+                    "DeduplicationScope": "messageGroup"}  # fmt: skip
+        for name, rest in (("slow.fifo", by_group), ("quick.fifo", {})):
+            arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+            policy = may_send(arn, "sns.amazonaws.com", self.topic)
+            made = sqs.create_queue(
+                QueueName=name, Attributes={"FifoQueue": "true", "Policy": policy, **rest}
+            )
+            self.urls.append(made["QueueUrl"])
+            sns.subscribe(
+                TopicArn=self.topic, Protocol="sqs", Endpoint=arn,
+                Attributes={"RawMessageDelivery": "true"},
+            )  # fmt: skip
+
+    def publish(self, child: Child, batches: int) -> None:
+        for _ in range(batches):
+            bodies = [f"t{len(self.published) + i}" for i in range(10)]
+            child.client("sns").publish_batch(
+                TopicArn=self.topic,
+                PublishBatchRequestEntries=[
+                    {"Id": body, "Message": body, "MessageGroupId": "g"} for body in bodies
+                ],
+            )
+            self.published += bodies
+
+    def arrived(self, child: Child) -> bool:
+        sqs = child.client("sqs")
+        return all(waiting(sqs, url) >= len(self.published) for url in self.urls)
 
 
 class Endpoint:

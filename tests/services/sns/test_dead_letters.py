@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
-from ogi.errors import AwsError
+from ogi.errors import AwsError, InternalFailure
+from ogi.services.sqs.errors import KmsThrottled, RequestThrottled
 from tests.services.sns.conftest import Client
+from tests.services.sns.outage import Outage
+from tests.world import World
 
 PREFIX = "arn:aws:sqs:eu-west-1:111122223333:"
 
@@ -33,6 +37,22 @@ async def test_a_refused_copy_is_buried_with_its_error(sns: Client) -> None:
     told = {k: v["StringValue"] for k, v in message["MessageAttributes"].items()}
     assert told["ErrorCode"] == "AWS.SimpleQueueService.NonExistentQueue"
     assert told["ErrorMessage"] and told["RequestID"]
+
+
+@pytest.mark.parametrize("error", [InternalFailure, RequestThrottled, KmsThrottled])
+async def test_what_may_pass_is_tried_again_before_it_is_buried(
+    world_of: Callable[..., World], error: type[AwsError]
+) -> None:
+    """A server's error, and both ways in which SQS says that it is throttled."""
+    outage = Outage()
+    sns = Client(world_of("sns", "sqs", "kms", authorise=outage))
+    await sns.subscribed(await sns.topic())
+    outage.down["inbox"] = error
+    await sns.publish(TopicArn=await sns.topic(), Message="hello")
+    await sns.world.deliver()
+    outage.down.clear()
+    sns.world.clock.advance(1)
+    assert await sns.texts() == ["hello"]
 
 
 async def test_raw_copies_are_buried_raw_and_keep_their_attributes(sns: Client) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from ogi.access.authorise import authorise
-from ogi.errors import AwsError
+from ogi.errors import AccessDenied, AwsError, InternalFailure
 from ogi.service import Fields, Principal
 from tests.services.sns.conftest import ACCOUNT_ARN, Client
+from tests.services.sns.outage import Outage
 from tests.services.sns.subscriber import Subscriber, serving
 from tests.world import ACCOUNT, World
 
@@ -84,6 +85,34 @@ async def test_a_queues_copy_is_told_as_the_role(sns: Told) -> None:
     assert json.loads(delivery["providerResponse"])["sqsMessageId"] == message["MessageId"]
     assert len(delivery["deliveryId"]) == 36
     assert await sns.records(f"{GROUP}/Failure") == []
+
+
+async def test_a_copy_that_waited_is_told_with_its_attempts(world_of: Callable[..., World]) -> None:
+    outage = Outage()
+    sns = Told(world_of("sns", "sqs", "kms", "iam", "logs", authorise=outage))
+    role = await sns.role()
+    topic = await sns.topic(
+        "news.fifo", FifoTopic="true", ContentBasedDeduplication="true",
+        SQSSuccessFeedbackRoleArn=role, SQSFailureFeedbackRoleArn=role,
+    )  # fmt: skip
+    await sns.subscribed(topic, "inbox.fifo")
+    outage.down["inbox.fifo"] = InternalFailure
+    for text in ("first", "second"):
+        await sns.publish(TopicArn=topic, Message=text, MessageGroupId="g")
+    await sns.world.deliver()
+    outage.down.clear()
+    sns.world.clock.advance(1)
+    told = [record["delivery"] for record in await sns.records(f"{GROUP}.fifo")]
+    # The first at once, three times without delay, and after a second; then the other.
+    assert sorted((one["attempts"], one["dwellTimeMs"]) for one in told) == [(1, 1000), (5, 1000)]
+    outage.down["inbox.fifo"] = InternalFailure
+    await sns.publish(TopicArn=topic, Message="third", MessageGroupId="g")
+    await sns.world.deliver()
+    outage.down["inbox.fifo"] = AccessDenied
+    sns.world.clock.advance(1)
+    (lost,) = await sns.records(f"{GROUP}.fifo/Failure")
+    assert lost["delivery"]["attempts"] == 5
+    assert await sns.messages("inbox.fifo") != []
 
 
 async def test_a_queue_policys_refusal_says_why(sns: Told) -> None:

@@ -11,6 +11,7 @@ from ogi import arn as arns
 from ogi import deliveries
 from ogi.service import Call, Fields
 from ogi.services.sns import statuses, topics
+from ogi.services.sns.backlogs import COPY, Backlogs, Name
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.service import SERVICE
@@ -30,11 +31,13 @@ def hand_over(
     subscription: Subscription,
     content: Content,
     envelopes: Envelopes,
+    backlogs: Backlogs | None,
     replay: str = "",
 ) -> None:
     """Give a queue its copy in this transaction where that is possible, else owe it.
 
-    `call` is the service acting for the topic. replay: the number of the replay that gives it.
+    `call` is the service acting for the topic. backlogs: of a FIFO topic. replay: the number of the
+    replay that gives it.
     """
     target = arns.parse(subscription.endpoint)
     assert target is not None
@@ -53,6 +56,12 @@ def hand_over(
         if statuses.sampled(call, topic, "sqs"):
             service, operation = "sns", "send_copy"
             request = {"Copy": request, "Notice": notice, "Attempt": 0}
+    if backlogs is not None and target.resource.endswith(".fifo"):
+        name = Name(content.group, subscription.arn, COPY)
+        backlogs.hand_over(
+            tx, call, name, subscription.endpoint, service, operation, request, reference
+        )
+        return
     deliveries.hand_over(
         tx, call, topic.home, service, operation, request, refused=("sns", "undelivered"),
         reference=reference,

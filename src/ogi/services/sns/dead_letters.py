@@ -18,6 +18,7 @@ from ogi.services.sns import (
     subscriptions,
     topics,
 )
+from ogi.services.sns.backlogs import DEAD, Backlogs, Name
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Transaction
 
@@ -36,13 +37,19 @@ def undelivered(tx: Transaction, call: Call, report: Fields) -> Fields:
         if wait_s is not None:
             owe_again(tx, call, report, retries.jittered_s(call, wait_s))
             return {}
+    return given_up(tx, call, report)
+
+
+@SERVICE.duty(home=_home)
+def given_up(tx: Transaction, call: Call, report: Fields) -> Fields:
+    """A queue refused for good, or for too long: tell it, and give the copy up."""
     reference = report["reference"]
     if "Notice" in reference:
         statuses.failed(tx, call, _home(call, report), reference["Notice"], report)
     copy = report["request"].get("Copy", report["request"])
     rest = {k: v for k, v in copy.items() if k not in ("QueueUrl", "MessageBody")}
     body = copy["MessageBody"]
-    bury(tx, call, report["reference"], body, rest, report["code"], report["message"])
+    bury(tx, call, reference, body, rest, report["code"], report["message"])
     return {}
 
 
@@ -106,10 +113,17 @@ def bury(
         request["MessageGroupId"] = subscription.id
         request["MessageDeduplicationId"] = call.new_id()
     sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
-    deliveries.hand_over(
-        tx, sender.in_place(queue.account, queue.region), topic.home, "sqs", "SendMessage", request,
-        refused=("sns", "lost"), reference=reference,
-    )  # fmt: skip
+    sender = sender.in_place(queue.account, queue.region)
+    if topic.fifo:
+        backlog = Name(request["MessageGroupId"], subscription.arn, DEAD)
+        Backlogs(tx, topic).hand_over(
+            tx, sender, backlog, str(queue), "sqs", "SendMessage", request, reference
+        )
+    else:
+        deliveries.hand_over(
+            tx, sender, topic.home, "sqs", "SendMessage", request, refused=("sns", "lost"),
+            reference=reference,
+        )  # fmt: skip
     call.note("sns.dead_letter", subscription=subscription_arn, queue=str(queue), code=code)
 
 

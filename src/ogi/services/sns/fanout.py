@@ -12,6 +12,7 @@ from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.sns import audiences, contents, copies, postings, protections, statuses, topics
 from ogi.services.sns.audiences import Audience, Cursor
+from ogi.services.sns.backlogs import Backlogs
 from ogi.services.sns.contents import Content
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.service import SERVICE
@@ -83,8 +84,12 @@ def serve(
     cursor: Cursor = audiences.START,
     limit: int = PAGE,
     look: int = audiences.LOOKED_AT_MAX,
+    backlogs: Backlogs | None = None,
 ) -> tuple[Cursor | None, int]:
-    """Hand copies over to a page of subscribers: (where to go on or None, how many there were)."""
+    """Hand copies over to a page of subscribers: (where to go on or None, how many there were).
+
+    backlogs: of a FIFO topic.
+    """
     page, cursor_after = Audience(tx, topic, content).page(cursor, limit, look)
     envelopes = Envelopes(tx, call, topic, content)
     sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
@@ -98,7 +103,7 @@ def serve(
             endpoint=subscription.shown,
         )  # fmt: skip
         if subscription.protocol == "sqs":
-            copies.hand_over(tx, sender, topic, subscription, content, envelopes)
+            copies.hand_over(tx, sender, topic, subscription, content, envelopes, backlogs)
         else:
             notice = statuses.notice(topic, subscription, content) if topic.feedback else None
             postings.owe(tx, call, topic, subscription, sealed, notice=notice)

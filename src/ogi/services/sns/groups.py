@@ -15,6 +15,7 @@ from ogi import deliveries
 from ogi.service import Call, Fields, Principal
 from ogi.services.sns import audiences, fanout, topics
 from ogi.services.sns.audiences import Cursor
+from ogi.services.sns.backlogs import Backlogs
 from ogi.services.sns.contents import Content
 from ogi.services.sns.service import SERVICE
 from ogi.services.sns.topics import Topic
@@ -113,7 +114,7 @@ def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic, group = topics.look(tx, request["TopicArn"]), request["Group"]
     if topic is None:
         return _sweep(tx, call, request)
-    left = SERVED_MAX
+    left, backlogs = SERVED_MAX, Backlogs(tx, topic)
     rows = WAITING.scan(tx, topic.home, group, limit=SERVED_MAX)
     for rest, waiting in rows:
         if left <= 0:
@@ -124,7 +125,7 @@ def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
         cursor = None
         if content is not None:
             cursor, count = fanout.serve(
-                tx, who, topic, content, waiting.sealed, waiting.cursor, left
+                tx, who, topic, content, waiting.sealed, waiting.cursor, left, backlogs=backlogs
             )
             left -= max(count, 1)
         if cursor is not None:

@@ -17,6 +17,7 @@ from ogi.services.sns import archives, contents, copies, groups, topics
 from ogi.services.sns import subscriptions as subscribers
 from ogi.services.sns.archive_policies import COMPLETED, FAILED, PENDING, RUNNING, Archive, Replay
 from ogi.services.sns.audiences import Audience
+from ogi.services.sns.backlogs import Backlogs
 from ogi.services.sns.envelopes import Envelopes
 from ogi.services.sns.errors import InvalidParameterException
 from ogi.services.sns.service import SERVICE
@@ -154,10 +155,11 @@ def _hand_over(
     inside = [row for row in rows if not replay.end_ms or row[0] < replay.end_ms]
     # All are opened before any is handed over: a page is replayed or refused as a whole.
     opened = [contents.open_(tx, sender, topic, sealed) for _, _, sealed in inside]
+    backlogs = Backlogs(tx, topic)
     for content in opened:
         if Audience(tx, topic, content).wants(found):
             envelopes = Envelopes(tx, call, topic, content, replayed=True)
-            copies.hand_over(tx, sender, topic, found, content, envelopes, replay=replay.number)
+            copies.hand_over(tx, sender, topic, found, content, envelopes, backlogs, replay.number)
     if inside:
         begin_ms, after, _ = inside[-1]
     return begin_ms, after, len(inside) == PAGE

@@ -40,6 +40,12 @@ class Phases(msgspec.Struct, frozen=True):
             return self._backed_off_s(left)
         return self.longest_s if left <= self.backing_off + self.longest else None
 
+    @property
+    def total_s(self) -> float:
+        """How long it takes until there are no more retries."""
+        backing_off = sum(self._backed_off_s(step + 1) for step in range(self.backing_off))
+        return self.shortest * self.shortest_s + backing_off + self.longest * self.longest_s
+
     def _backed_off_s(self, step: int) -> float:
         """From the shortest wait to the longest in `backing_off` steps, by the function's curve."""
         part = step / self.backing_off
@@ -67,8 +73,9 @@ def may_pass(report: Fields) -> bool:
 
 _THROTTLED = frozenset((
     "Throttled", "ThrottlingException", "TooManyRequestsException", "RequestThrottled",
-    "KmsThrottled", "KMSThrottlingException",
+    "KMS.ThrottlingException", "KMSThrottlingException",
 ))  # fmt: skip
+"""By the codes of SQS (throttled itself, or by KMS), of Lambda and of the topic's own key."""
 
 MANAGED = Phases(3, 2, 10, 100_000, 1.0, 20.0, "exponential")
 """SQS, Lambda: 100,015 times over 23 days."""

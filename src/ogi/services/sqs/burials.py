@@ -5,14 +5,37 @@ from __future__ import annotations
 import msgspec
 
 from ogi.service import Call, Fields
-from ogi.services.sqs import ids, messages, queues, records
+from ogi.services.sqs import crossings, ids, messages, queues, records
 from ogi.services.sqs.ledgers import Ledger
 from ogi.services.sqs.service import SERVICE
 from ogi.storage import Home, Transaction
 
+LOADS_MAX = 4
+"""Loads that cross in one transaction."""
+
 
 def _home(call: Call, request: Fields) -> Home:
     return Home(request["arn"])
+
+
+def _homes(call: Call, request: Fields) -> tuple[Home, Home]:
+    return Home(request["source"]), Home(request["arn"])
+
+
+@SERVICE.duty(home=_homes)
+def cross(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """Bury the oldest that wait in a FIFO queue's home for this queue, and owe the next."""
+    source: str = request["source"]
+    for _ in range(LOADS_MAX):
+        load = crossings.first(tx, source)
+        if load is None or load.arn != request["arn"]:
+            break
+        bury(tx, call, {"arn": load.arn, "source": source, "messages": load.messages})
+        crossings.forget_first(tx, source)
+    load = crossings.first(tx, source)
+    if load is not None:
+        crossings.go_on(tx, call, source, load.arn)
+    return {}
 
 
 @SERVICE.duty(home=_home)

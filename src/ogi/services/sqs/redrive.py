@@ -1,9 +1,10 @@
 """Dead letters: a message that was received too often moves to the queue that RedrivePolicy names.
 
 It moves at the receive that would be one too many: the receive takes it out of its queue and posts
-it to the other's home, all of one receive together, so that a group keeps its order. It stays as it
-was encrypted. Developer guide, 'Using dead-letter queues': in standard queues the time of sending
-is kept, in FIFO queues it is that of the move.
+it to the other's home, all of one receive together; those of a FIFO queue stand in a line
+(crossings.py), so that a group keeps its order. It stays as it was encrypted. Developer guide,
+'Using dead-letter queues': in standard queues the time of sending is kept, in FIFO queues it is
+that of the move.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import msgspec
 from ogi import arn as arns
 from ogi import deliveries
 from ogi.service import Call, Fields
-from ogi.services.sqs import attributes, queues, records
+from ogi.services.sqs import attributes, crossings, queues, records
 from ogi.services.sqs.attributes import Attributes
+from ogi.services.sqs.crossings import Load
 from ogi.services.sqs.errors import InvalidParameterValue
 from ogi.services.sqs.layout import State
 from ogi.services.sqs.queues import Queue
@@ -118,6 +120,10 @@ class Graves:
             return
         queue, target = self._queue, self._target
         own = call.as_service("sqs.amazonaws.com", queue.arn, queue.account)
+        if queue.attributes.fifo:
+            for load in loads(self._buried):
+                crossings.join(tx, own, queue.arn, Load(target.arn, load))
+            return
         for n, load in enumerate(loads(self._buried)):
             request: Fields = {"arn": target.arn, "source": queue.arn, "messages": load}
             # A millisecond between two, because deliveries are made in the order of their times.
