@@ -119,7 +119,7 @@ def test_numbers_may_come_in_any_order_and_with_gaps() -> None:
 
 
 def test_one_of_sqss_lists_or_maps_needs_no_number() -> None:
-    # docs.aws.amazon.com/AWSSimpleQueueService/2009-02-01/APIReference/Query_QuerySetQueueAttributes.html
+    # AWSSimpleQueueService/2009-02-01/APIReference/Query_QuerySetQueueAttributes.html
     form = "Action=SetQueueAttributes&QueueUrl=u&Attribute.Name=DelaySeconds&Attribute.Value=35"
     assert codec("sqs").parse(_post(form)).params["Attributes"] == {"DelaySeconds": "35"}
     # As boto 2 and kombu 4.0 ask.
