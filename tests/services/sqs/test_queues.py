@@ -182,9 +182,25 @@ async def test_the_host_of_a_url_does_not_matter(sqs: Client, url: str, form: st
     assert await sqs.bodies(url) == ["hello"]
 
 
+async def test_a_name_in_place_of_a_url_is_the_callers_queue(sqs: Client, url: str) -> None:
+    await sqs.send("orders")
+    (message,) = await sqs.receive("orders")
+    await sqs.delete_message(QueueUrl="orders", ReceiptHandle=message["ReceiptHandle"])
+    await sqs.set_queue_attributes(QueueUrl="orders", Attributes={"DelaySeconds": "1"})
+    assert (await sqs.attributes(url, "DelaySeconds"))["DelaySeconds"] == "1"
+    other = sqs.world.caller(OTHER, account="999988887777")
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.world.call_as(other, "sqs", "SendMessage", QueueUrl="orders", MessageBody="x")
+
+
+@pytest.mark.parametrize("form", ["", "nonsense", "http://host", "http://host/"])
+async def test_what_names_no_queue_is_of_none(sqs: Client, url: str, form: str) -> None:
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.send(form)
+
+
 @pytest.mark.parametrize(
-    "form",
-    ["nonsense", "http://host/orders", "http://host/12/orders", "http://[/111122223333/orders", ""],
+    "form", ["http://host/orders", "http://host/12/orders", "http://[/111122223333/orders"]
 )
 async def test_what_is_no_queue_url_is_refused(sqs: Client, url: str, form: str) -> None:
     with pytest.raises(errors.InvalidAddress, match="is not valid for this endpoint"):
