@@ -65,10 +65,13 @@ def _check_id(name: str, value: str) -> None:
         )  # fmt: skip
 
 
-def check_attempt(queue: Queue, attempt: str) -> None:
-    if not queue.attributes.fifo:
-        raise not_for_this_type("ReceiveRequestAttemptId", attempt)
+def attempt_of(queue: Queue, attempt: str) -> str:
+    """The ReceiveRequestAttemptId, '' in a standard queue: AWS takes it there, without effect, and
+    clients sent it to both types (awspring/spring-cloud-aws#529 on GitHub)."""
+    if not attempt or not queue.attributes.fifo:
+        return ""
     _check_id("ReceiveRequestAttemptId", attempt)
+    return attempt
 
 
 def sequence(queue: Queue, number: int) -> str:
