@@ -294,8 +294,26 @@ async def test_a_batch_keeps_its_order(sqs: Client, fifo: str) -> None:
         }
         for n in range(10)
     ]
-    del entries[4]["MessageGroupId"]
+    entries[4]["MessageBody"] = "\x00"
     result = await sqs.send_message_batch(QueueUrl=fifo, Entries=entries)
     assert [one["Id"] for one in result["Failed"]] == ["4"]
-    assert result["Failed"][0]["Code"] == "MissingParameter"
     assert await sqs.bodies(fifo) == [str(n) for n in range(10) if n != 4]
+
+
+@pytest.mark.parametrize(
+    ("member", "sentence"),
+    [
+        ("MessageGroupId", "The request must contain the parameter MessageGroupId"),
+        ("MessageDeduplicationId", "The queue should either have ContentBasedDeduplication"),
+    ],
+)
+async def test_a_batch_fails_as_a_whole_where_one_lacks_its_group_or_id(
+    sqs: Client, fifo: str, member: str, sentence: str
+) -> None:
+    good = {"MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "1"}
+    bad = {name: value for name, value in good.items() if name != member}
+    with pytest.raises(errors.InvalidParameterValue, match=sentence):
+        await sqs.send_message_batch(
+            QueueUrl=fifo, Entries=[{"Id": "a", **good}, {"Id": "b", **bad}]
+        )
+    assert await sqs.counts(fifo) == (0, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ogi.service import Principal
 from ogi.services.sqs import errors
 from tests.services.sqs.conftest import Client
+from tests.world import World
 
 ARN = "arn:aws:sqs:eu-west-1:111122223333:orders"
 OTHER = Principal(kind="user", account="999988887777", arn="arn:aws:iam::999988887777:user/eve")
@@ -51,6 +53,24 @@ async def test_some_attributes_can_be_asked_for(sqs: Client, url: str) -> None:
     assert await sqs.get_queue_attributes(QueueUrl=url) == {}
     with pytest.raises(errors.InvalidAttributeName, match="Unknown Attribute Nonsense"):
         await sqs.attributes(url, "Nonsense")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"],
+)
+async def test_a_standard_queue_does_not_know_attributes_of_fifo_queues(
+    sqs: Client, url: str, name: str
+) -> None:
+    with pytest.raises(errors.InvalidAttributeName, match=f"Unknown Attribute {name}"):
+        await sqs.attributes(url, "QueueArn", name)
+    fifo = await sqs.queue("orders.fifo", FifoQueue="true")
+    assert list(await sqs.attributes(fifo, name)) == [name]
+
+
+async def test_no_attributes_are_nothing_to_set(sqs: Client, url: str) -> None:
+    with pytest.raises(errors.MissingParameter, match=r"the parameter Attribute\.Name"):
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes={})
 
 
 async def test_the_same_name_and_attributes_are_the_same_queue(sqs: Client) -> None:
@@ -318,6 +338,25 @@ async def test_a_deleted_queue_is_gone_and_its_name_free_after_a_minute(
     assert await sqs.rows(ARN) == []
     assert await sqs.queue() == url
     assert await sqs.counts(url) == (0, 0, 0)
+
+
+async def test_names_and_purges_need_not_wait_where_the_setting_says_so(
+    world_of: Callable[..., World],
+) -> None:
+    sqs = Client(world_of("sqs", settings={"sqs_pause_s": 0}))
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    sequences = []
+    for n in range(3):
+        url = await sqs.queue("orders.fifo", **attributes)
+        for body in ("one", "two"):
+            sent = await sqs.send_message(
+                QueueUrl=url, MessageBody=f"{n}{body}", MessageGroupId="g"
+            )  # fmt: skip
+            sequences.append(sent["SequenceNumber"])
+            await sqs.purge_queue(QueueUrl=url)
+            assert await sqs.receive(url) == []
+        await sqs.delete_queue(QueueUrl=url)
+    assert sequences == sorted(set(sequences))
 
 
 # -- permissions ----------------------------------------------------------------------------------

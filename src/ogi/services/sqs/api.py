@@ -67,6 +67,8 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
             f"Batch requests cannot be longer than {attributes.MESSAGE_BYTES_MAX} bytes. "
             f"You have sent {size} bytes."
         )
+    if queue.attributes.fifo:
+        fifo.check_batch(queue, entries)
     ledger = Ledger(tx, queue)
 
     def act(entry: Fields) -> Fields:

@@ -26,10 +26,6 @@ from ogi.storage.tables import Table
 NAME_CHARS_MAX = 80
 KEYS_MAX = 65_536
 """Queues whose URLs, ARNs and keys are kept, taken apart."""
-NAME_REUSE_S = 60
-"""How long a deleted queue's name cannot be used."""
-PURGE_S = 60
-"""How long after a purge the next is refused."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
