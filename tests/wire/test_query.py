@@ -155,7 +155,7 @@ def test_an_empty_list_may_stand_beside_its_own_members() -> None:
         ),
         (
             "sqs", "Action=Fly", "InvalidAction",
-            "The action Fly is not valid for this web service.",
+            "The action Fly is not valid for this endpoint.",
         ),
         (
             "sqs", "Action=SendMessage&QueueUrl=u&MessageBody=b&DelaySeconds=x", "MalformedInput",

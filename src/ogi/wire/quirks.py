@@ -109,7 +109,10 @@ TIMESTAMPS: dict[str, Callable[[float], str]] = {
 QUERY_DETAIL = frozenset({"sqs"})
 """SQS's XML errors have an empty Detail after the message, as in the page above."""
 
-UNKNOWN_ACTION = {"sqs": "The action {action} is not valid for this web service."}
+UNKNOWN_ACTION = {
+    # XervoIO/aws-sqs#3 and mirkokiefer/aws-lib#8 on GitHub.
+    "sqs": "The action {action} is not valid for this endpoint.",
+}
 UNKNOWN_ACTION_ELSE = "Could not find operation {action} for version {version}"
 
 # -- errors ---------------------------------------------------------------------------------------
