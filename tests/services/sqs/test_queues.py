@@ -359,6 +359,28 @@ async def test_names_and_purges_need_not_wait_where_the_setting_says_so(
     assert sequences == sorted(set(sequences))
 
 
+async def test_a_queue_made_at_once_does_not_remember_what_the_deleted_one_knew(
+    world_of: Callable[..., World],
+) -> None:
+    sqs = Client(world_of("sqs", settings={"sqs_pause_s": 0}))
+    dead = await sqs.queue("dead.fifo", FifoQueue="true")
+    policy = {"deadLetterTargetArn": ARN.replace("orders", "dead.fifo"), "maxReceiveCount": 1}
+    await sqs.queue("source.fifo", FifoQueue="true", RedrivePolicy=json.dumps(policy))
+    message = {"QueueUrl": dead, "MessageGroupId": "g", "MessageDeduplicationId": "1"}
+    for n in range(2):
+        await sqs.send_message(MessageBody=f"{n}", **message)
+        assert await sqs.bodies(dead, ReceiveRequestAttemptId="try") == [f"{n}"]
+        await sqs.start_message_move_task(SourceArn=policy["deadLetterTargetArn"])
+        await sqs.delete_queue(QueueUrl=dead)
+        await sqs.queue("dead.fifo", FifoQueue="true")
+        tasks = await sqs.list_message_move_tasks(SourceArn=policy["deadLetterTargetArn"])
+        assert tasks == {"Results": []}
+    await sqs.send_message(MessageBody="new", **message)
+    await sqs.world.deliver()
+    await sqs.send_message(MessageBody="duplicate", **message)
+    assert await sqs.bodies(dead) == ["new"]
+
+
 # -- permissions ----------------------------------------------------------------------------------
 
 

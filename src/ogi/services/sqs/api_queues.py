@@ -40,7 +40,7 @@ from ogi.services.sqs.pages import limit_of, start_of
 from ogi.services.sqs.permissions import check_owner
 from ogi.services.sqs.queues import Deleted, Queue
 from ogi.services.sqs.service import SERVICE
-from ogi.storage import Reader, Transaction, control
+from ogi.storage import Home, Reader, Transaction, control
 
 
 def _on_name(tx: Reader, call: Call, request: Fields) -> str:
@@ -135,8 +135,14 @@ def list_queues(tx: Reader, call: Call, request: Fields) -> Fields:
     return result
 
 
-@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def _homes_of_queue(call: Call, request: Fields) -> tuple[Home, Home]:
+    return queues.home_of_record(call, request), queues.home_of_messages(call, request)
+
+
+@SERVICE.operation(on=queues.on_queue, home=_homes_of_queue)
 def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """What is remembered beyond purges goes at once, so that a queue of the same name, where the
+    setting lets it be made at once, does not inherit it; the messages are swept later."""
     queue = _own(tx, call, request)
     home = control(queue.account, queue.region)
     redrive.link(tx, queue, None)
@@ -144,7 +150,7 @@ def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     queues.TABLE.delete(tx, home, queue.name)
     queues.DELETED.put(tx, Deleted(call.now, queue.epoch), home, queue.name)
     tending.post_sweep(tx, call, queue, queue.epoch)
-    tending.post_sweep(tx, call, queue, LASTING)
+    tending.sweep_now(tx, call, queue, LASTING)
     tx.ring(layouts.of(queue.arn, queue.epoch).bell)
     return {}
 
