@@ -87,6 +87,11 @@ class Settings:
         " and the region's for a high-throughput queue), or fifo-rate=300,...; the others are"
         " fifo-group-rate and fifo-high-rate; empty: as many as come.",
     )
+    sqs_pause_s: int = knob(
+        60,
+        "Seconds until the name of a deleted queue is free and until a queue can be purged again;"
+        " 60 as on AWS, 0 for test suites that make and empty the same queues at once.",
+    )
     sns_authorities: Path | None = knob(
         None, "PEM file of authorities that HTTPS subscribers may have beside the public ones."
     )

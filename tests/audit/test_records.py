@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ogi.audit import identities, records
+from ogi.audit import identities, names, records
 from ogi.audit.records import Requester
 from ogi.errors import AwsError
 from ogi.http import Request, Tls
@@ -343,3 +343,9 @@ def test_what_proves_nothing_is_recorded_as_unknown() -> None:
     assert made["userIdentity"] == {"type": "Unknown", "accessKeyId": "AKIA"}
     assert made["eventName"] == "Unknown" and made["requestParameters"] is None
     assert "resources" not in made
+
+
+def test_a_queues_name_in_place_of_its_url_is_of_the_callers_account() -> None:
+    asked = {"QueueUrl": "orders", "MessageBody": "x"}
+    (found,) = names.resources("sqs", "eu-west-1", "111122223333", asked, {})
+    assert found["ARN"] == "arn:aws:sqs:eu-west-1:111122223333:orders"

@@ -91,6 +91,26 @@ def test_sqs_over_json_names_the_shape_and_tells_the_old_code_in_a_header() -> N
     assert found["QueryErrorCode"] == "QueueDoesNotExist"
 
 
+def test_what_no_model_of_sqs_lists_has_the_frameworks_name_over_json() -> None:
+    # As AWS answered in http4k/http4k#1336 and brefphp/laravel-bridge#154 on GitHub.
+    for code, name in (
+        ("InvalidParameterValue", "InvalidParameterValueException"),
+        ("MissingParameter", "MissingRequiredParameterException"),
+        ("AccessDenied", "AccessDeniedException"),
+    ):
+        error = type(code, (AwsError,), {"code": code})("no")
+        response = _refuse("sqs", error, "json")
+        assert ("x-amzn-query-error", f"{code};Sender") in response.headers
+        assert msgspec.json.decode(response.body)["__type"] == f"com.amazon.coral.service#{name}"
+        assert f"<Code>{code}</Code>".encode() in _refuse("sqs", error, "query").body
+
+
+@pytest.mark.parametrize("protocol", ["json", "query"])
+@pytest.mark.parametrize("shape", ["InvalidAddress", "ReceiptHandleIsInvalid"])
+def test_what_sqs_does_not_find_is_404(shape: str, protocol: str) -> None:
+    assert _refuse("sqs", type(shape, (AwsError,), {})("no"), protocol).status == 404
+
+
 def test_sqs_over_query_answers_as_it_did_before_json() -> None:
     response = _refuse("sqs", QueueDoesNotExist(), "query")
     assert response.body == (

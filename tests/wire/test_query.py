@@ -118,6 +118,20 @@ def test_numbers_may_come_in_any_order_and_with_gaps() -> None:
     assert codec("sqs").parse(_post(form)).params["AttributeNames"] == ["a", "b", "c"]
 
 
+def test_one_of_sqss_lists_or_maps_needs_no_number() -> None:
+    # AWSSimpleQueueService/2009-02-01/APIReference/Query_QuerySetQueueAttributes.html
+    form = "Action=SetQueueAttributes&QueueUrl=u&Attribute.Name=DelaySeconds&Attribute.Value=35"
+    assert codec("sqs").parse(_post(form)).params["Attributes"] == {"DelaySeconds": "35"}
+    # As boto 2 and kombu 4.0 ask.
+    form = "Action=GetQueueAttributes&QueueUrl=u&AttributeName=All"
+    assert codec("sqs").parse(_post(form)).params["AttributeNames"] == ["All"]
+    form = "Action=AddPermission&QueueUrl=u&Label=l&AWSAccountId=1&ActionName=*"
+    params = codec("sqs").parse(_post(form)).params
+    assert (params["AWSAccountIds"], params["Actions"]) == (["1"], ["*"])
+    refused = _refused("iam", "Action=UntagRole&RoleName=r&TagKeys=k")
+    assert refused.message == "Expected list or null"
+
+
 def test_an_empty_list_may_stand_beside_its_own_members() -> None:
     for form in ("Tags=&Tags.member.1.Key=k&Tags.member.1.Value=", ""):
         form = f"Action=TagRole&RoleName=r&Tags=&{form}"
@@ -141,7 +155,7 @@ def test_an_empty_list_may_stand_beside_its_own_members() -> None:
         ),
         (
             "sqs", "Action=Fly", "InvalidAction",
-            "The action Fly is not valid for this web service.",
+            "The action Fly is not valid for this endpoint.",
         ),
         (
             "sqs", "Action=SendMessage&QueueUrl=u&MessageBody=b&DelaySeconds=x", "MalformedInput",

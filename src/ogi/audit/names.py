@@ -146,6 +146,8 @@ def _arn(
 ) -> str:
     if service == "sqs":
         parts = str(asked.get("QueueUrl") or result.get("QueueUrl") or "").rsplit("/", 2)
+        if len(parts) == 1 and parts[0]:
+            parts = ["", account, parts[0]]  # A queue's name in place of its URL.
         return f"arn:aws:sqs:{region}:{parts[1]}:{parts[2]}" if len(parts) == 3 else ""
     if service == "sns":
         return _whole(result.get("TopicArn") or asked.get("TopicArn"))

@@ -65,6 +65,8 @@ def _path(**rest: Any) -> click.Path:
 @click.option("--sns-networks", metavar="CIDR,...", default="", help=_HELP["sns_networks"])
 @click.option("--sns-quotas", metavar="NAME=NUMBER,...", default="", help=_HELP["sns_quotas"])
 @click.option("--sqs-quotas", metavar="aws,NAME=NUMBER,...", default="", help=_HELP["sqs_quotas"])
+@click.option("--sqs-pause-s", type=click.IntRange(min=0), default=60, show_default=True,
+              help=_HELP["sqs_pause_s"])  # fmt: skip
 @click.option(
     "--audit", type=click.Choice(["off", "management", "all"]), default="management",
     show_default=True, help=_HELP["audit"],

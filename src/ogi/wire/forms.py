@@ -69,9 +69,13 @@ def grow(found: Iterable[tuple[str, str]]) -> Group:
 
 
 class FormReader:
-    """Compiles the reading of shapes."""
+    """Compiles the reading of shapes.
 
-    def __init__(self) -> None:
+    unnumbered: a list or map of one may come without its number.
+    """
+
+    def __init__(self, *, unnumbered: bool = False) -> None:
+        self._unnumbered = unnumbered
         self._made: dict[str, ReadForm] = {}
 
     def compile(self, shape: Shape) -> ReadForm:
@@ -112,8 +116,11 @@ class FormReader:
     def _list(self, shape: Shape) -> ReadForm:
         element = self.compile(shape.member)
         inner_name = "" if shape.flattened else shape.member.location_name or "member"
+        unnumbered = self._unnumbered
 
         def read(found: Any) -> list[Any]:
+            if unnumbered and found and isinstance(found, str):
+                return [element(found)]
             return [element(item) for item in _numbered(found, inner_name)]
 
         return read
@@ -123,9 +130,12 @@ class FormReader:
         inner_name = "" if shape.flattened else "entry"
         key_name = shape.key.location_name or "key"
         value_name = shape.value.location_name or "value"
+        unnumbered = self._unnumbered
 
         def read(found: Any) -> dict[str, Any]:
             out = {}
+            if unnumbered and isinstance(found, dict) and key_name in found:
+                found = {"1": found}
             for entry in _numbered(found, inner_name):
                 if not isinstance(entry, dict) or key_name not in entry:
                     raise Malformed(f"A map's entry has no {key_name}")

@@ -110,9 +110,11 @@ def error_tree(model: Model, refusal: Refusal) -> dict[str, Any]:
     # Where the query codes have a header of their own, the type is the shape's name.
     named = refusal.definition is not None or model.query_compatible
     prefix = quirks.TYPE_PREFIX.get(model.service, "")
+    name = refusal.shape if named else refusal.code
     if prefix and refusal.definition is None:
         prefix = "com.amazon.coral.service#"
-    tree: dict[str, Any] = {"__type": f"{prefix}{refusal.shape if named else refusal.code}"}
+        name = quirks.TYPE_NAMES.get(model.service, {}).get(name, name)
+    tree: dict[str, Any] = {"__type": f"{prefix}{name}"}
     return {**tree, message_member(refusal): refusal.message, **refusal.members}
 
 

@@ -49,7 +49,7 @@ class QueryProtocol:
     def __init__(self, model: Model) -> None:
         self._model = model = renamed(model, quirks.QUERY_NAMES.get(model.service, {}))
         self._plans: dict[str, _Plan] = {}
-        self._reader = FormReader()
+        self._reader = FormReader(unnumbered=model.service in quirks.QUERY_UNNUMBERED)
         self._writer = XmlWriter(quirks.TIMESTAMPS.get(model.service, iso8601))
         self._validation = Validation(model.service)
         self._namespace = model.metadata.xml_namespace or quirks.NAMESPACES.get(model.service, "")

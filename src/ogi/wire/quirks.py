@@ -76,6 +76,11 @@ QUERY_ALIASES = {"sqs": {"Tags": "Tag"}}
 """Other names of parameters that clients send: the AWS SDK for Java writes `Tags.1.Key` in TagQueue
 (aws/aws-sdk-java-v2#2524 on GitHub)."""
 
+QUERY_UNNUMBERED = frozenset({"sqs"})
+"""Where a list or map of one may come without its number: `Attribute.Name=Policy` of the page of
+SetQueueAttributes that follows, and `AttributeName=All` of clients like boto 2 and kombu 4.0.
+https://docs.aws.amazon.com/AWSSimpleQueueService/2009-02-01/APIReference/Query_QuerySetQueueAttributes.html"""
+
 QUERY_SENTENCES = {
     "sqs": {
         # As AWS's command line heard it over Query (softwaremill/elasticmq#825 on GitHub).
@@ -104,7 +109,10 @@ TIMESTAMPS: dict[str, Callable[[float], str]] = {
 QUERY_DETAIL = frozenset({"sqs"})
 """SQS's XML errors have an empty Detail after the message, as in the page above."""
 
-UNKNOWN_ACTION = {"sqs": "The action {action} is not valid for this web service."}
+UNKNOWN_ACTION = {
+    # XervoIO/aws-sqs#3 and mirkokiefer/aws-lib#8 on GitHub.
+    "sqs": "The action {action} is not valid for this endpoint.",
+}
 UNKNOWN_ACTION_ELSE = "Could not find operation {action} for version {version}"
 
 # -- errors ---------------------------------------------------------------------------------------
@@ -119,6 +127,7 @@ QUERY_ERRORS: dict[str, dict[str, tuple[str, int]]] = {
         "BatchEntryIdsNotDistinct": (f"{_SQS}BatchEntryIdsNotDistinct", 400),
         "BatchRequestTooLong": (f"{_SQS}BatchRequestTooLong", 400),
         "EmptyBatchRequest": (f"{_SQS}EmptyBatchRequest", 400),
+        "InvalidAddress": ("InvalidAddress", 404),
         "InvalidBatchEntryId": (f"{_SQS}InvalidBatchEntryId", 400),
         "MessageNotInflight": (f"{_SQS}MessageNotInflight", 400),
         "PurgeQueueInProgress": (f"{_SQS}PurgeQueueInProgress", 403),
@@ -135,6 +144,9 @@ QUERY_ERRORS: dict[str, dict[str, tuple[str, int]]] = {
         "KmsNotFound": ("KMS.NotFoundException", 400),
         "KmsOptInRequired": ("KMS.OptInRequired", 403),
         "KmsThrottled": ("KMS.ThrottlingException", 400),
+        # That what is not found is 404 shows in answers that users quote: aws/aws-sdk-net#437
+        # (addresses); spulec/PyQS#24, awslabs/amazon-sqs-java-extended-client-lib#16 (handles).
+        "ReceiptHandleIsInvalid": ("ReceiptHandleIsInvalid", 404),
         "RequestThrottled": ("RequestThrottled", 403),
         "ResourceNotFoundException": ("ResourceNotFoundException", 404),
     },
@@ -147,6 +159,17 @@ INTERNAL_ERRORS = {
 
 TYPE_PREFIX = {"sqs": "com.amazonaws.sqs#"}
 """SQS's `__type` names its namespace; KMS's and Logs' do not. SDKs cut it off."""
+
+TYPE_NAMES = {
+    # Of errors that are in no model: the framework's names, while x-amzn-query-error has those of
+    # Query. As AWS answered http4k/http4k#1336 and brefphp/laravel-bridge#154 (GitHub), and
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html
+    "sqs": {
+        "AccessDenied": "AccessDeniedException",
+        "InvalidParameterValue": "InvalidParameterValueException",
+        "MissingParameter": "MissingRequiredParameterException",
+    },
+}
 
 # -- validation -----------------------------------------------------------------------------------
 

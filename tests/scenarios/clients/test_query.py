@@ -35,7 +35,7 @@ def test_an_older_boto3_notices_nothing(server: Server, name: str) -> None:
             ["AWS.SimpleQueueService.NonExistentQueue", 400],
             ["InvalidMessageContents", 400],
             ["QueueAlreadyExists", 400],
-            ["ReceiptHandleIsInvalid", 400],
+            ["ReceiptHandleIsInvalid", 404],
             ["AWS.SimpleQueueService.PurgeQueueInProgress", 403],
             ["AWS.SimpleQueueService.EmptyBatchRequest", 400],
             ["ResourceNotFoundException", 404],

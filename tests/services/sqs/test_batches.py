@@ -18,7 +18,7 @@ async def test_a_batch_is_sent_received_and_deleted(sqs: Client, url: str) -> No
     ids = [str(n) for n in range(10)]
     sent = await sqs.send_message_batch(QueueUrl=url, Entries=_entries(*ids))
     assert [entry["Id"] for entry in sent["Successful"]] == ids
-    assert sent["Failed"] == []
+    assert "Failed" not in sent
     found = await sqs.receive(url)
     assert [one["MessageId"] for one in found] == [one["MessageId"] for one in sent["Successful"]]
     handles = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(found)]
@@ -42,6 +42,12 @@ async def test_a_bad_entry_fails_alone(sqs: Client, url: str) -> None:
         "c": "InvalidParameterValue",
     }
     assert await sqs.counts(url) == (1, 0, 0)
+
+
+async def test_a_batch_of_bad_entries_tells_no_good_ones(sqs: Client, url: str) -> None:
+    result = await sqs.send_message_batch(QueueUrl=url, Entries=_entries("a", DelaySeconds=-1))
+    assert "Successful" not in result
+    assert [one["Id"] for one in result["Failed"]] == ["a"]
 
 
 async def test_visibility_is_changed_in_batches(sqs: Client, url: str) -> None:

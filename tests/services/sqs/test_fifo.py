@@ -191,8 +191,14 @@ async def test_a_fifo_queue_refuses(
 async def test_a_standard_queue_refuses_what_is_for_fifo(sqs: Client, url: str) -> None:
     with pytest.raises(errors.InvalidParameterValue, match="not valid for this queue type"):
         await sqs.send(url, MessageDeduplicationId="x")
-    with pytest.raises(errors.InvalidParameterValue, match="not valid for this queue type"):
-        await sqs.receive(url, ReceiveRequestAttemptId="x")
+
+
+async def test_a_standard_queue_takes_a_receive_attempt_without_effect(
+    sqs: Client, url: str
+) -> None:
+    await sqs.send(url)
+    assert await sqs.bodies(url, ReceiveRequestAttemptId="try") == ["hello"]
+    assert await sqs.bodies(url, ReceiveRequestAttemptId="try") == []
 
 
 async def test_a_retried_receive_gets_the_same_messages_and_handles(sqs: Client, fifo: str) -> None:
@@ -208,14 +214,47 @@ async def test_a_retried_receive_gets_the_same_messages_and_handles(sqs: Client,
     assert await sqs.bodies(fifo) == ["c"]
 
 
-async def test_a_retried_receive_is_a_new_one_when_a_message_was_changed(
-    sqs: Client, fifo: str
+@pytest.mark.parametrize("change", ["delete", "hide", "show"])
+async def test_a_receive_cannot_be_retried_when_a_message_was_changed(
+    sqs: Client, fifo: str, change: str
 ) -> None:
     await _send(sqs, fifo, "a")
     await _send(sqs, fifo, "b")
-    first = await sqs.receive(fifo, 1, ReceiveRequestAttemptId="try")
-    await _delete(sqs, fifo, first)
-    assert await sqs.bodies(fifo, ReceiveRequestAttemptId="try") == ["b"]
+    first = await sqs.receive(fifo, 2, ReceiveRequestAttemptId="try")
+    if change == "delete":
+        await _delete(sqs, fifo, first[:1])
+    else:
+        await sqs.change_message_visibility(
+            QueueUrl=fifo, ReceiptHandle=first[1]["ReceiptHandle"],
+            VisibilityTimeout=0 if change == "show" else 90,
+        )  # fmt: skip
+    with pytest.raises(errors.InvalidParameterValue) as refused:
+        await sqs.receive(fifo, ReceiveRequestAttemptId="try")
+    assert refused.value.message == (
+        "Value try for parameter ReceiveRequestAttemptId is invalid. Reason: The "
+        "receiveRequestAttemptId is not valid anymore since the receive call is not retryable."
+    )
+
+
+async def test_an_attempt_whose_messages_are_visible_again_is_a_new_one(
+    sqs: Client, fifo: str
+) -> None:
+    await _send(sqs, fifo, "a")
+    (first,) = await sqs.receive(fifo, 1, ReceiveRequestAttemptId="try")
+    sqs.clock.advance(30)
+    (again,) = await sqs.receive(fifo, 1, ReceiveRequestAttemptId="try")
+    assert again["Body"] == "a" and again["ReceiptHandle"] != first["ReceiptHandle"]
+
+
+async def test_an_expired_receipt_does_not_change_the_timeout(sqs: Client, fifo: str) -> None:
+    await _send(sqs, fifo, "a")
+    (first,) = await sqs.receive(fifo)
+    wish = {"QueueUrl": fifo, "ReceiptHandle": first["ReceiptHandle"], "VisibilityTimeout": 9}
+    sqs.clock.advance(30)
+    for _ in range(2):
+        with pytest.raises(errors.InvalidParameterValue, match="The receipt handle has expired"):
+            await sqs.change_message_visibility(**wish)
+        assert len(await sqs.receive(fifo)) <= 1
 
 
 async def test_an_idle_group_costs_nothing(sqs: Client, fifo: str) -> None:
@@ -255,8 +294,26 @@ async def test_a_batch_keeps_its_order(sqs: Client, fifo: str) -> None:
         }
         for n in range(10)
     ]
-    del entries[4]["MessageGroupId"]
+    entries[4]["MessageBody"] = "\x00"
     result = await sqs.send_message_batch(QueueUrl=fifo, Entries=entries)
     assert [one["Id"] for one in result["Failed"]] == ["4"]
-    assert result["Failed"][0]["Code"] == "MissingParameter"
     assert await sqs.bodies(fifo) == [str(n) for n in range(10) if n != 4]
+
+
+@pytest.mark.parametrize(
+    ("member", "sentence"),
+    [
+        ("MessageGroupId", "The request must contain the parameter MessageGroupId"),
+        ("MessageDeduplicationId", "The queue should either have ContentBasedDeduplication"),
+    ],
+)
+async def test_a_batch_fails_as_a_whole_where_one_lacks_its_group_or_id(
+    sqs: Client, fifo: str, member: str, sentence: str
+) -> None:
+    good = {"MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "1"}
+    bad = {name: value for name, value in good.items() if name != member}
+    with pytest.raises(errors.InvalidParameterValue, match=sentence):
+        await sqs.send_message_batch(
+            QueueUrl=fifo, Entries=[{"Id": "a", **good}, {"Id": "b", **bad}]
+        )
+    assert await sqs.counts(fifo) == (0, 0, 0)

@@ -108,7 +108,7 @@ async def test_a_receipt_handle_belongs_to_its_queue(sqs: Client, url: str) -> N
     await sqs.send(url)
     (message,) = await sqs.receive(url)
     other = await sqs.queue("other")
-    with pytest.raises(errors.ReceiptHandleIsInvalid, match="is not a valid receipt handle"):
+    with pytest.raises(errors.ReceiptHandleIsInvalid, match='" is not valid for this queue'):
         await sqs.delete_message(QueueUrl=other, ReceiptHandle=message["ReceiptHandle"])
 
 
@@ -152,14 +152,35 @@ async def test_the_next_receive_uses_the_queues_timeout_again(sqs: Client, url: 
     assert await sqs.bodies(url) == ["hello"]
 
 
-async def test_a_message_that_is_visible_again_cannot_be_hidden(sqs: Client, url: str) -> None:
+@pytest.mark.parametrize("tended", [False, True])
+async def test_a_message_that_is_visible_again_cannot_be_hidden(
+    sqs: Client, url: str, tended: bool
+) -> None:
+    await sqs.send(url)
+    (message,) = await sqs.receive(url)
+    wish = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 9}
+    sqs.clock.advance(30)
+    if tended:
+        await sqs.world.deliver()
+    await sqs.change_message_visibility(**wish)
+    assert await sqs.counts(url) == (1, 0, 0)
+    assert await sqs.bodies(url) == ["hello"]
+
+
+async def test_an_older_receipt_changes_the_timeout_too(sqs: Client, url: str) -> None:
+    await sqs.send(url)
+    (message,) = await sqs.receive(url, VisibilityTimeout=0)
+    await sqs.receive(url)
+    handle = message["ReceiptHandle"]
+    await sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+    assert await sqs.bodies(url) == ["hello"]
+
+
+async def test_the_timeout_of_a_deleted_message_cannot_be_changed(sqs: Client, url: str) -> None:
     await sqs.send(url)
     (message,) = await sqs.receive(url)
     handle = message["ReceiptHandle"]
-    sqs.clock.advance(30)
-    with pytest.raises(errors.MessageNotInflight):
-        await sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=9)
-    await sqs.receive(url)
+    await sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
     with pytest.raises(errors.InvalidParameterValue, match="not available for visibility timeout"):
         await sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=9)
 

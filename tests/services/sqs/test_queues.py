@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ogi.service import Principal
 from ogi.services.sqs import errors
 from tests.services.sqs.conftest import Client
+from tests.world import World
 
 ARN = "arn:aws:sqs:eu-west-1:111122223333:orders"
 OTHER = Principal(kind="user", account="999988887777", arn="arn:aws:iam::999988887777:user/eve")
@@ -51,6 +53,24 @@ async def test_some_attributes_can_be_asked_for(sqs: Client, url: str) -> None:
     assert await sqs.get_queue_attributes(QueueUrl=url) == {}
     with pytest.raises(errors.InvalidAttributeName, match="Unknown Attribute Nonsense"):
         await sqs.attributes(url, "Nonsense")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"],
+)
+async def test_a_standard_queue_does_not_know_attributes_of_fifo_queues(
+    sqs: Client, url: str, name: str
+) -> None:
+    with pytest.raises(errors.InvalidAttributeName, match=f"Unknown Attribute {name}"):
+        await sqs.attributes(url, "QueueArn", name)
+    fifo = await sqs.queue("orders.fifo", FifoQueue="true")
+    assert list(await sqs.attributes(fifo, name)) == [name]
+
+
+async def test_no_attributes_are_nothing_to_set(sqs: Client, url: str) -> None:
+    with pytest.raises(errors.MissingParameter, match=r"the parameter Attribute\.Name"):
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes={})
 
 
 async def test_the_same_name_and_attributes_are_the_same_queue(sqs: Client) -> None:
@@ -182,9 +202,25 @@ async def test_the_host_of_a_url_does_not_matter(sqs: Client, url: str, form: st
     assert await sqs.bodies(url) == ["hello"]
 
 
+async def test_a_name_in_place_of_a_url_is_the_callers_queue(sqs: Client, url: str) -> None:
+    await sqs.send("orders")
+    (message,) = await sqs.receive("orders")
+    await sqs.delete_message(QueueUrl="orders", ReceiptHandle=message["ReceiptHandle"])
+    await sqs.set_queue_attributes(QueueUrl="orders", Attributes={"DelaySeconds": "1"})
+    assert (await sqs.attributes(url, "DelaySeconds"))["DelaySeconds"] == "1"
+    other = sqs.world.caller(OTHER, account="999988887777")
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.world.call_as(other, "sqs", "SendMessage", QueueUrl="orders", MessageBody="x")
+
+
+@pytest.mark.parametrize("form", ["", "nonsense", "http://host", "http://host/"])
+async def test_what_names_no_queue_is_of_none(sqs: Client, url: str, form: str) -> None:
+    with pytest.raises(errors.QueueDoesNotExist):
+        await sqs.send(form)
+
+
 @pytest.mark.parametrize(
-    "form",
-    ["nonsense", "http://host/orders", "http://host/12/orders", "http://[/111122223333/orders", ""],
+    "form", ["http://host/orders", "http://host/12/orders", "http://[/111122223333/orders"]
 )
 async def test_what_is_no_queue_url_is_refused(sqs: Client, url: str, form: str) -> None:
     with pytest.raises(errors.InvalidAddress, match="is not valid for this endpoint"):
@@ -302,6 +338,47 @@ async def test_a_deleted_queue_is_gone_and_its_name_free_after_a_minute(
     assert await sqs.rows(ARN) == []
     assert await sqs.queue() == url
     assert await sqs.counts(url) == (0, 0, 0)
+
+
+async def test_names_and_purges_need_not_wait_where_the_setting_says_so(
+    world_of: Callable[..., World],
+) -> None:
+    sqs = Client(world_of("sqs", settings={"sqs_pause_s": 0}))
+    attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    sequences = []
+    for n in range(3):
+        url = await sqs.queue("orders.fifo", **attributes)
+        for body in ("one", "two"):
+            sent = await sqs.send_message(
+                QueueUrl=url, MessageBody=f"{n}{body}", MessageGroupId="g"
+            )  # fmt: skip
+            sequences.append(sent["SequenceNumber"])
+            await sqs.purge_queue(QueueUrl=url)
+            assert await sqs.receive(url) == []
+        await sqs.delete_queue(QueueUrl=url)
+    assert sequences == sorted(set(sequences))
+
+
+async def test_a_queue_made_at_once_does_not_remember_what_the_deleted_one_knew(
+    world_of: Callable[..., World],
+) -> None:
+    sqs = Client(world_of("sqs", settings={"sqs_pause_s": 0}))
+    dead = await sqs.queue("dead.fifo", FifoQueue="true")
+    policy = {"deadLetterTargetArn": ARN.replace("orders", "dead.fifo"), "maxReceiveCount": 1}
+    await sqs.queue("source.fifo", FifoQueue="true", RedrivePolicy=json.dumps(policy))
+    message = {"QueueUrl": dead, "MessageGroupId": "g", "MessageDeduplicationId": "1"}
+    for n in range(2):
+        await sqs.send_message(MessageBody=f"{n}", **message)
+        assert await sqs.bodies(dead, ReceiveRequestAttemptId="try") == [f"{n}"]
+        await sqs.start_message_move_task(SourceArn=policy["deadLetterTargetArn"])
+        await sqs.delete_queue(QueueUrl=dead)
+        await sqs.queue("dead.fifo", FifoQueue="true")
+        tasks = await sqs.list_message_move_tasks(SourceArn=policy["deadLetterTargetArn"])
+        assert tasks == {"Results": []}
+    await sqs.send_message(MessageBody="new", **message)
+    await sqs.world.deliver()
+    await sqs.send_message(MessageBody="duplicate", **message)
+    assert await sqs.bodies(dead) == ["new"]
 
 
 # -- permissions ----------------------------------------------------------------------------------

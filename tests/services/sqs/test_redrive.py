@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -328,6 +329,8 @@ async def test_dead_letters_move_back_as_new_messages(sqs: Client, source: str, 
     assert new["Attributes"]["SentTimestamp"] == str(int(sqs.clock.now() * 1000))
     assert "DeadLetterQueueSourceArn" not in new["Attributes"]
     assert new["MessageId"] != old["MessageId"]
+    others = await sqs.receive(source, 10)
+    assert {uuid.UUID(one["MessageId"]).version for one in others} == {4}
     assert await _task(sqs) == {
         "Status": "COMPLETED",
         "SourceArn": PREFIX + "dead",

@@ -69,6 +69,8 @@ def send_message_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
             f"Batch requests cannot be longer than {attributes.MESSAGE_BYTES_MAX} bytes. "
             f"You have sent {size} bytes."
         )
+    if queue.attributes.fifo:
+        fifo.check_batch(queue, entries)
     ledger = Ledger(tx, queue)
     new: list[str] = []
 
@@ -115,7 +117,7 @@ async def receive_message(call: Call, request: Fields) -> Fields:
         if name not in _SYSTEM_NAMES and name not in attributes.READABLE:
             raise InvalidAttributeName.of(name)
     url = request["QueueUrl"]
-    home = Home(queues.arn_of_url(url, call.region))
+    home = Home(queues.arn_of_url(url, call.region, call.account))
     limit = request.get("MaxNumberOfMessages") or 1
     attempt: str = request.get("ReceiveRequestAttemptId") or ""
     started = call.ports.clock.now()
@@ -127,11 +129,10 @@ async def receive_message(call: Call, request: Fields) -> Fields:
         queue = queues.find(tx, call, url)
         if not admitted and call.ports.settings.sqs_quotas:
             rates.admit(call, queue, rates.RECEIVE)
-        if attempt:
-            fifo.check_attempt(queue, attempt)
         ledger = Ledger(tx, queue)
         found = messages.receive(
-            tx, call, ledger, limit, request.get("VisibilityTimeout"), attempt=attempt,
+            tx, call, ledger, limit, request.get("VisibilityTimeout"),
+            attempt=fifo.attempt_of(queue, attempt),
             patient=bool(queue.attributes.wait_s if wait_s is None else wait_s),
         )  # fmt: skip
         ledger.save(tx, call)

@@ -10,6 +10,7 @@ import binascii
 import msgspec
 
 from ogi.access import trusts
+from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.sqs import (
     attributes,
@@ -25,7 +26,9 @@ from ogi.services.sqs import layout as layouts
 from ogi.services.sqs import tags as tagging
 from ogi.services.sqs.attributes import Attributes
 from ogi.services.sqs.errors import (
+    AccessDenied,
     InvalidAttributeName,
+    MissingParameter,
     PurgeQueueInProgress,
     QueueDeletedRecently,
     QueueDoesNotExist,
@@ -37,7 +40,7 @@ from ogi.services.sqs.pages import limit_of, start_of
 from ogi.services.sqs.permissions import check_owner
 from ogi.services.sqs.queues import Deleted, Queue
 from ogi.services.sqs.service import SERVICE
-from ogi.storage import Reader, Transaction, control
+from ogi.storage import Home, Reader, Transaction, control
 
 
 def _on_name(tx: Reader, call: Call, request: Fields) -> str:
@@ -74,7 +77,7 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     now_ms = messages.milliseconds(call)
     deleted = queues.DELETED.get(tx, call.home, name)
     if deleted is not None:
-        if call.now < deleted.at_s + queues.NAME_REUSE_S:
+        if call.now < deleted.at_s + call.ports.settings.sqs_pause_s:
             raise QueueDeletedRecently
         queues.DELETED.delete(tx, call.home, name)
     epoch = max(now_ms, deleted.epoch + 1 if deleted else 0)
@@ -88,12 +91,25 @@ def create_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     return {"QueueUrl": queues.url(call, call.account, name)}
 
 
-@SERVICE.operation(on=_on_name, reads=True)
+@SERVICE.operation(open=True, reads=True)
 def get_queue_url(tx: Reader, call: Call, request: Fields) -> Fields:
+    """Authorised here: who may not ask is told that there is no queue, as AWS does it (Pocket/
+    data-flows#97, spring-attic/spring-cloud-aws#417 and fluent/fluent-plugin-s3#342 on GitHub)."""
+    try:
+        resources = (_on_name(tx, call, request),)
+        call.ports.authorise(tx, call, SERVICE, ("sqs:GetQueueUrl",), resources, call.context)
+    except AccessDenied as denied:
+        raise _unknown(call, denied) from denied.__cause__
     account = request.get("QueueOwnerAWSAccountId") or call.account
     if queues.TABLE.get(tx, control(account, call.region), request["QueueName"]) is None:
         raise QueueDoesNotExist
     return {"QueueUrl": queues.url(call, account, request["QueueName"])}
+
+
+def _unknown(call: Call, denied: AccessDenied) -> AwsError:
+    if call.principal.kind == "anonymous":
+        return denied  # Who lacks a signature is told that.
+    return QueueDoesNotExist("The specified queue does not exist or you do not have access to it.")
 
 
 @SERVICE.operation(on=_on_all, reads=True)
@@ -119,8 +135,14 @@ def list_queues(tx: Reader, call: Call, request: Fields) -> Fields:
     return result
 
 
-@SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
+def _homes_of_queue(call: Call, request: Fields) -> tuple[Home, Home]:
+    return queues.home_of_record(call, request), queues.home_of_messages(call, request)
+
+
+@SERVICE.operation(on=queues.on_queue, home=_homes_of_queue)
 def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
+    """What is remembered beyond purges goes at once, so that a queue of the same name, where the
+    setting lets it be made at once, does not inherit it; the messages are swept later."""
     queue = _own(tx, call, request)
     home = control(queue.account, queue.region)
     redrive.link(tx, queue, None)
@@ -128,7 +150,7 @@ def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     queues.TABLE.delete(tx, home, queue.name)
     queues.DELETED.put(tx, Deleted(call.now, queue.epoch), home, queue.name)
     tending.post_sweep(tx, call, queue, queue.epoch)
-    tending.post_sweep(tx, call, queue, LASTING)
+    tending.sweep_now(tx, call, queue, LASTING)
     tx.ring(layouts.of(queue.arn, queue.epoch).bell)
     return {}
 
@@ -137,7 +159,7 @@ def delete_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
 def purge_queue(tx: Transaction, call: Call, request: Fields) -> Fields:
     """A new epoch: what was sent before is gone at once and swept later."""
     queue = queues.find(tx, call, request["QueueUrl"])
-    if call.now < queue.purged_s + queues.PURGE_S:
+    if call.now < queue.purged_s + call.ports.settings.sqs_pause_s:
         raise PurgeQueueInProgress.on(queue.name)
     epoch = max(queue.epoch + 1, messages.milliseconds(call))
     purged = msgspec.structs.replace(queue, epoch=epoch, purged_s=int(call.now))
@@ -154,6 +176,9 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
     names: list[str] = request.get("AttributeNames") or []
     for name in names:
         if name not in attributes.READABLE:
+            raise InvalidAttributeName.of(name)
+        if name in attributes.FIFO_ONLY and not queue.attributes.fifo:
+            # As the service answers, say AWS's maintainers: aws/aws-sdk-ruby#1350 on GitHub.
             raise InvalidAttributeName.of(name)
     if not names:
         return {}
@@ -178,6 +203,9 @@ def get_queue_attributes(tx: Reader, call: Call, request: Fields) -> Fields:
 @SERVICE.operation(on=queues.on_queue, home=queues.home_of_record)
 def set_queue_attributes(tx: Transaction, call: Call, request: Fields) -> Fields:
     queue = _own(tx, call, request)
+    if not request["Attributes"]:
+        # As if there were none: aws-controllers-k8s/community#2139 on GitHub.
+        raise MissingParameter.of("Attribute.Name")
     texts = policies.fastened(tx, request["Attributes"])
     changed = attributes.change(queue.attributes, texts, creating=False)
     redrive.check(tx, queue, changed, texts)

@@ -50,6 +50,7 @@ SETTABLE = (
     *_NUMBERS, "Policy", "RedrivePolicy", "RedriveAllowPolicy", "KmsMasterKeyId",
     "SqsManagedSseEnabled", "FifoQueue", *_FIFO_CHOICES,
 )  # fmt: skip
+FIFO_ONLY = frozenset(("FifoQueue", *_FIFO_CHOICES))
 READABLE = frozenset((*SETTABLE, *_DERIVED, "All"))
 COUNTS = frozenset(name for name in _DERIVED if name.startswith("Approximate"))
 

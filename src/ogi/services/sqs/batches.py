@@ -67,5 +67,11 @@ def run(entries: list[dict[str, Any]], act: Callable[[dict[str, Any]], Fields]) 
                 "Code": error.code or error.shape,
                 "Message": error.message,
             })  # fmt: skip
-    # Both members are required in the model.
-    return {"Successful": successful, "Failed": failed}
+    # Required by the model, and yet AWS leaves out the member that would be empty (aws/aws-sdk#657
+    # on GitHub); Java's `hasFailed()` is true for an empty list.
+    result: Fields = {}
+    if successful:
+        result["Successful"] = successful
+    if failed:
+        result["Failed"] = failed
+    return result

@@ -79,11 +79,10 @@ class ReceiptHandleIsInvalid(AwsError):
     def of(cls, handle: str) -> ReceiptHandleIsInvalid:
         return cls(f'The input receipt handle "{handle}" is not a valid receipt handle.')
 
-
-class MessageNotInflight(AwsError):
-    """The specified message isn't in flight."""
-
-    code = "AWS.SimpleQueueService.MessageNotInflight"
+    @classmethod
+    def elsewhere(cls, handle: str) -> ReceiptHandleIsInvalid:
+        # As AWS's users report it: spulec/PyQS#24, aws/aws-sdk-java-v2#3101 on GitHub.
+        return cls(f'The receipt handle "{handle}" is not valid for this queue.')
 
 
 class OverLimit(AwsError):

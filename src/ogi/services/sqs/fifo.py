@@ -33,12 +33,27 @@ def check(queue: Queue, entry: Mapping[str, Any]) -> tuple[str, str]:
     if deduplication:
         _check_id("MessageDeduplicationId", deduplication)
         return group, deduplication
+    _check_deduplicated(queue)
+    return group, hashlib.sha256(entry["MessageBody"].encode()).hexdigest()
+
+
+def check_batch(queue: Queue, entries: list[dict[str, Any]]) -> None:
+    """What AWS refuses a batch for as a whole, and with another code than one message: as users
+    report it (Jimdo/sqs-dead-letter-handling#10, lumigo-io/lumigo-CLI#100 and
+    localstack/localstack#8596 on GitHub)."""
+    for entry in entries:
+        if not entry.get("MessageGroupId"):
+            raise InvalidParameterValue(MissingParameter.of("MessageGroupId").message)
+        if not entry.get("MessageDeduplicationId"):
+            _check_deduplicated(queue)
+
+
+def _check_deduplicated(queue: Queue) -> None:
     if queue.attributes.content_based_deduplication != "true":
         raise InvalidParameterValue(
             "The queue should either have ContentBasedDeduplication enabled or "
             "MessageDeduplicationId provided explicitly"
         )
-    return group, hashlib.sha256(entry["MessageBody"].encode()).hexdigest()
 
 
 def tenant(entry: Mapping[str, Any]) -> str:
@@ -65,15 +80,19 @@ def _check_id(name: str, value: str) -> None:
         )  # fmt: skip
 
 
-def check_attempt(queue: Queue, attempt: str) -> None:
-    if not queue.attributes.fifo:
-        raise not_for_this_type("ReceiveRequestAttemptId", attempt)
+def attempt_of(queue: Queue, attempt: str) -> str:
+    """The ReceiveRequestAttemptId, '' in a standard queue: AWS takes it there, without effect, and
+    clients sent it to both types (awspring/spring-cloud-aws#529 on GitHub)."""
+    if not attempt or not queue.attributes.fifo:
+        return ""
     _check_id("ReceiveRequestAttemptId", attempt)
+    return attempt
 
 
 def sequence(queue: Queue, number: int) -> str:
-    """Twenty digits that grow with every message, beyond purges too (these are a minute apart)."""
-    return f"{queue.epoch // 1000:010d}{number:010d}"
+    """Twenty digits that grow with every message, beyond purges too: an epoch of messages begins
+    a millisecond after the one before at least, and none sends ten million in that time."""
+    return f"{queue.epoch * 10_000_000 + number:020d}"
 
 
 # -- what is remembered for five minutes ----------------------------------------------------------

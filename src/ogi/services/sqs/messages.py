@@ -26,7 +26,6 @@ from ogi.services.sqs import (
 )
 from ogi.services.sqs.errors import (
     InvalidParameterValue,
-    MessageNotInflight,
     OverLimit,
     ReceiptHandleIsInvalid,
 )
@@ -241,10 +240,14 @@ def record_of(tx: Transaction, ledger: Ledger, state: State, number: int) -> Rec
 def _receive_again(
     tx: Transaction, call: Call, ledger: Ledger, attempt: str, due_ms: int
 ) -> list[Received]:
-    """What the same ReceiveRequestAttemptId received, if nothing of it was changed since."""
+    """What the same ReceiveRequestAttemptId received; nothing, if that is visible again.
+
+    API reference, ReceiveMessage: it can be retried if none of the messages have been modified. The
+    refusal is AWS's as users report it (awslabs/amazon-sqs-java-messaging-lib#213 on GitHub).
+    """
     now_ms = milliseconds(call)
     made = fifo.attempt_made(tx, ledger, attempt, now_ms)
-    if made is None:
+    if made is None or made.due_ms <= now_ms:
         return []
     receipts_ = [
         receipts.read(call.ports.vault, ledger.queue.arn, handle) for handle in made.handles
@@ -252,10 +255,12 @@ def _receive_again(
     places = [lanes.find(tx, ledger, receipt) for receipt in receipts_]
     found: list[Received] = []
     for receipt, place in zip(receipts_, places, strict=True):
-        if place is None or place.lane != lanes.FLIGHT or place.due_ms != made.due_ms:
-            return []
-        if place.due_ms <= now_ms or place.state.count != receipt.count:
-            return []
+        kept = place is not None and place.lane == lanes.FLIGHT and place.due_ms == made.due_ms
+        if place is None or not kept or place.state.count != receipt.count:
+            raise InvalidParameterValue.of(
+                "ReceiveRequestAttemptId", attempt, "The receiveRequestAttemptId is not valid "
+                "anymore since the receive call is not retryable.",
+            )  # fmt: skip
         record = record_of(tx, ledger, place.state, receipt.number)
         content = encryption.open_content(tx, call, ledger.queue, record)
         found.append(_received(call, ledger, record, content, place.state, receipt))
@@ -285,7 +290,7 @@ def delete(
     if place is None:
         return receipt.id
     if queue.attributes.fifo and not _holds(place, receipt, now_ms):
-        raise InvalidParameterValue.of("ReceiptHandle", handle, "The receipt handle has expired.")
+        raise _expired(handle)
     lanes.remove(tx, ledger, place, receipt.number)
     if place.lane == lanes.FLIGHT:
         groups.processed(tx, ledger, place.state.group, now_ms - receipt.received_ms, now_ms)
@@ -313,7 +318,12 @@ def read_receipts(
 def change_visibility(
     tx: Transaction, call: Call, ledger: Ledger, handle: str, hidden_s: int
 ) -> None:
-    """Hide a received message for `hidden_s` from now on; 0 shows it at once."""
+    """Hide a received message for `hidden_s` from now on; 0 shows it at once.
+
+    In a standard queue an older receipt does it too, and of a message that is visible again it says
+    nothing and does nothing, as AWS does (getmoto/moto#4655, localstack/localstack#9632 on GitHub).
+    A FIFO queue takes the latest receipt alone (aws/aws-sdk-java#1628).
+    """
     if not 0 <= hidden_s <= VISIBILITY_S_MAX:
         raise InvalidParameterValue.of(
             "VisibilityTimeout", hidden_s, "Must be between 0 and 43200, if provided."
@@ -321,13 +331,15 @@ def change_visibility(
     receipt = receipts.read(call.ports.vault, ledger.queue.arn, handle)
     now_ms = milliseconds(call)
     place = lanes.find(tx, ledger, receipt)
-    if place is None or place.state.count != receipt.count:
+    if place is None:
         raise InvalidParameterValue.of(
             "ReceiptHandle", handle,
             "Message does not exist or is not available for visibility timeout change.",
         )  # fmt: skip
-    if not _holds(place, receipt, now_ms):
-        raise MessageNotInflight
+    if ledger.queue.attributes.fifo and not _holds(place, receipt, now_ms):
+        raise _expired(handle)
+    if place.lane != lanes.FLIGHT or place.due_ms <= now_ms:
+        return
     if now_ms + hidden_s * 1000 > receipt.received_ms + VISIBILITY_S_MAX * 1000:
         raise InvalidParameterValue.of(
             "VisibilityTimeout", hidden_s, "Total VisibilityTimeout for the message is beyond the "
@@ -341,6 +353,10 @@ def change_visibility(
     else:
         due_ms = now_ms + hidden_s * 1000
         lanes.hide(tx, ledger, lanes.wandering(place.state), receipt.number, due_ms)
+
+
+def _expired(handle: str) -> InvalidParameterValue:
+    return InvalidParameterValue.of("ReceiptHandle", handle, "The receipt handle has expired.")
 
 
 def _holds(place: lanes.Place, receipt: Receipt, now_ms: int) -> bool:

@@ -252,7 +252,7 @@ def land(tx: Transaction, call: Call, request: Fields) -> Fields:
         plain = encryption.open_(
             tx, call, old.sealed_for or request["source"], old.sealed, kms=old.kms, bound=old.id
         )
-        id = call.entropy(16)
+        id = ids.new_id(call)
         sealed, kms = encryption.seal(tx, call, queue, plain, bound=id)
         record = records.Record(id, ready_ms, old.sender, sealed, kms, old.group, old.deduplication)
         messages.put(tx, ledger, record, now_ms, now_ms)

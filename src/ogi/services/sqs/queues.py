@@ -27,10 +27,6 @@ from ogi.storage.tables import Table
 NAME_CHARS_MAX: Final = 80
 KEYS_MAX: Final = 65_536
 """Queues whose URLs, ARNs and keys are kept, taken apart."""
-NAME_REUSE_S: Final = 60
-"""How long a deleted queue's name cannot be used."""
-PURGE_S: Final = 60
-"""How long after a purge the next is refused."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -59,41 +55,49 @@ def url(call: Call, account: str, name: str) -> str:
 def account_and_name(queue_url: str) -> tuple[str, str]:
     """From the last two parts of the path; the host is not looked at.
 
+    A queue's name alone is AWS's, too ('using queue names' in the guide of the AWS SDK for
+    JavaScript, aws/aws-sdk-js-v3#6337 on GitHub): a queue of the caller's account, told as ''. A
+    URL without a path is of no queue (getmoto/moto#3657, aws-amplify/aws-sdk-ios#3799).
     What is too long is refused, and so never kept: anybody may send a URL.
     """
     if len(queue_url) > arns.CHARS_MAX:
         raise InvalidAddress.of(queue_url)
+    if "/" not in queue_url:
+        return "", queue_url
     try:
         parts = urlsplit(queue_url).path.rstrip("/").split("/")
     except ValueError:
         raise InvalidAddress.of(queue_url) from None
+    if parts == [""]:
+        raise QueueDoesNotExist
     if len(parts) < 3 or not re.fullmatch(r"\d{12}", parts[-2]) or not parts[-1]:
         raise InvalidAddress.of(queue_url)
     return parts[-2], parts[-1]
 
 
 @lru_cache(maxsize=KEYS_MAX)
-def arn_of_url(queue_url: str, region: str) -> str:
+def arn_of_url(queue_url: str, region: str, caller: str) -> str:
+    """`caller`: the account of who asks."""
     account, name = account_and_name(queue_url)
-    return arn(account, region, name)
+    return arn(account or caller, region, name)
 
 
 def on_queue(tx: Reader, call: Call, request: Fields) -> str:
     """The ARN to authorise for a request that has a QueueUrl."""
-    return arn_of_url(request["QueueUrl"], call.region)
+    return arn_of_url(request["QueueUrl"], call.region, call.account)
 
 
 def home_of_messages(call: Call, request: Fields) -> Home:
-    return Home(arn_of_url(request["QueueUrl"], call.region))
+    return Home(arn_of_url(request["QueueUrl"], call.region, call.account))
 
 
 def home_of_record(call: Call, request: Fields) -> Home:
     account, _ = account_and_name(request["QueueUrl"])
-    return control(account, call.region)
+    return control(account or call.account, call.region)
 
 
 def find(tx: Reader, call: Call, queue_url: str) -> Queue:
-    raw = tx.get(_key_of_url(queue_url, call.region))
+    raw = tx.get(_key_of_url(queue_url, call.region, call.account))
     if raw is None:
         raise QueueDoesNotExist
     return TABLE.decode(raw)
@@ -126,9 +130,9 @@ def _key_of_arn(queue_arn: str) -> bytes | None:
 
 
 @lru_cache(maxsize=KEYS_MAX)
-def _key_of_url(queue_url: str, region: str) -> bytes:
+def _key_of_url(queue_url: str, region: str, caller: str) -> bytes:
     account, name = account_and_name(queue_url)
-    return TABLE.key(control(account, region), name)
+    return TABLE.key(control(account or caller, region), name)
 
 
 def save(tx: Transaction, queue: Queue) -> None:

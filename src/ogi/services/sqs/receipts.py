@@ -54,7 +54,10 @@ def write(vault: Vault, arn: str, receipt: Receipt) -> str:
 
 
 def read(vault: Vault, arn: str, handle: str) -> Receipt:
-    """Raises ReceiptHandleIsInvalid for what `write` did not write for this queue."""
+    """Raises ReceiptHandleIsInvalid for what `write` did not write for this queue.
+
+    What has a handle's form may be another queue's, or forged: only the queue's own can be told.
+    """
     if len(handle) > HANDLE_CHARS_MAX:
         raise ReceiptHandleIsInvalid.of(handle)
     try:
@@ -65,7 +68,7 @@ def read(vault: Vault, arn: str, handle: str) -> Receipt:
         raise ReceiptHandleIsInvalid.of(handle)
     fields = raw[3:-_DIGEST_BYTES]
     if not _is_ours(vault, arn, fields, raw[-_DIGEST_BYTES:]):
-        raise ReceiptHandleIsInvalid.of(handle)
+        raise ReceiptHandleIsInvalid.elsewhere(handle)
     return Receipt(*_FIELDS.unpack(fields))
 
 

@@ -99,6 +99,11 @@ def post_sweep(tx: Transaction, call: Call, queue: Queue, epoch: int) -> None:
     deliveries.post(tx, _own(call, queue), Home(queue.arn), "sqs", "sweep", request)
 
 
+def sweep_now(tx: Transaction, call: Call, queue: Queue, epoch: int) -> None:
+    """The same with a first page in this transaction, which has to name the queue's home."""
+    sweep(tx, _own(call, queue), {"arn": queue.arn, "epoch": epoch})
+
+
 def _own(call: Call, queue: Queue) -> Call:
     return call.as_service("sqs.amazonaws.com", queue.arn, queue.account)
 
