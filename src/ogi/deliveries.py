@@ -112,6 +112,7 @@ def _delivery(
     return Delivery(
         service, operation, request, call.account, call.region, call.principal,
         dict(call.context), call.trace, call.now, attempt, refused, reference or {},
+        call.trace_header,
     )  # fmt: skip
 
 

@@ -108,6 +108,8 @@ class Call(msgspec.Struct, frozen=True):
     """32 random bytes or more, from which all that the call draws is derived."""
     trace: str = ""
     """The id that joins what follows from one request; `Root` of X-Ray's header."""
+    trace_header: str = ""
+    """X-Ray's header as the caller sent it, for what follows; see ogi.trace_headers."""
     context: Mapping[str, Any] = {}
     """Condition keys that come with the caller: aws:SourceIp, aws:SourceArn, kms:ViaService...
     `ogi:InvokedBy` is the service that works as a role (for the audit)."""
@@ -140,12 +142,13 @@ class Call(msgspec.Struct, frozen=True):
 
     # -- as somebody else -------------------------------------------------------------------
 
-    def as_service(self, principal: str, source_arn: str, source_account: str) -> Call:
-        """The same call as a service acting for a resource: `sns.amazonaws.com` for a topic."""
+    def as_service(self, name: str, arn: str, account: str, *, trace_header: str = "") -> Call:
+        """The same call as a service acting for a resource; the trace header is its choice."""
         return msgspec.structs.replace(
             self,
-            principal=service_principal(principal),
-            context={"aws:SourceArn": source_arn, "aws:SourceAccount": source_account},
+            principal=service_principal(name),
+            trace_header=trace_header,
+            context={"aws:SourceArn": arn, "aws:SourceAccount": account},
             demand=None,
         )
 
@@ -155,13 +158,12 @@ class Call(msgspec.Struct, frozen=True):
 
     def via(self, service: str, **context: Any) -> Call:
         """The same caller through a service (forward access): kms:ViaService, aws:CalledVia."""
-        host = f"{service}.{self.region}.amazonaws.com"
         before = self.context.get("aws:CalledVia", ())
         return msgspec.structs.replace(
             self,
             context={
                 **self.context,
-                "kms:ViaService": host,
+                "kms:ViaService": f"{service}.{self.region}.amazonaws.com",
                 "aws:CalledVia": [*before, f"{service}.amazonaws.com"],
                 **THROUGH_A_SERVICE,
                 **context,
@@ -254,9 +256,7 @@ class Operation:
         call.ports.authorise(tx, call, self.service, self.actions, resources, context)
 
     def homes(self, call: Call, request: Fields) -> tuple[Home, ...]:
-        if self.home is None:
-            return (call.home,)
-        homes = self.home(call, request)
+        homes = call.home if self.home is None else self.home(call, request)
         return homes if isinstance(homes, tuple) else (homes,)
 
 
