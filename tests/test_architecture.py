@@ -43,7 +43,8 @@ RANKS: tuple[tuple[str, ...], ...] = (
     ("signing_process",),
     (
         "__init__", "arn", "clock", "connection_file", "entropy", "errors", "http", "lines", "memo",
-        "principals", "recording", "roots", "runs", "settings", "traces", "uses", "vault",
+        "principals", "recording", "roots", "runs", "settings", "trace_headers",
+        "traces", "uses", "vault",
     ),
     ("compiled",),
 )  # fmt: skip

@@ -60,8 +60,9 @@ class World:
         self.courier = Courier(self.ports)
 
     def caller(
-        self, principal: Principal = ROOT, account: str = ACCOUNT, region: str = REGION
-    ) -> Call:
+        self, principal: Principal = ROOT, account: str = ACCOUNT, region: str = REGION,
+        trace_header: str = "",
+    ) -> Call:  # fmt: skip
         """A fresh call, as the gateway would make it."""
         return Call(
             ports=self.ports,
@@ -72,6 +73,7 @@ class World:
             now=self.clock.now(),
             seed=self.ports.random(32),
             trace="1-test",
+            trace_header=trace_header,
         )
 
     async def call(self, service: str, operation: str, **request: Any) -> Fields:

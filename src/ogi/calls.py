@@ -33,7 +33,7 @@ class Call:
 
     __slots__ = (
         "account", "context", "demand", "now", "ports", "principal", "region", "request_id", "run",
-        "seed", "trace",
+        "seed", "trace", "trace_header",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +47,7 @@ class Call:
         now: float,
         seed: bytes,
         trace: str = "",
+        trace_header: str = "",
         context: Mapping[str, Any] = NOTHING,
         demand: tuple[Operation, Fields] | None = None,
         run: Run | None = None,
@@ -63,6 +64,8 @@ class Call:
         """32 random bytes or more, from which all that the call draws is derived."""
         self.trace = trace
         """The id that joins what follows from one request; `Root` of X-Ray's header."""
+        self.trace_header = trace_header
+        """X-Ray's header as the caller sent it, for what follows; see ogi.trace_headers."""
         self.context = context
         """Condition keys that come with the caller: aws:SourceIp, aws:SourceArn, kms:ViaService...
         `ogi:InvokedBy` is the service that works as a role (for the audit)."""
@@ -79,6 +82,7 @@ class Call:
         account: str | None = None,
         region: str | None = None,
         trace: str | None = None,
+        trace_header: str | None = None,
         now: float | None = None,
         seed: bytes | None = None,
         run: Run | None = None,
@@ -94,6 +98,7 @@ class Call:
             now=self.now if now is None else now,
             seed=self.seed if seed is None else seed,
             trace=self.trace if trace is None else trace,
+            trace_header=self.trace_header if trace_header is None else trace_header,
             context=self.context if context is None else context,
             demand=demand,
             run=self.run if run is None else run,
@@ -124,11 +129,12 @@ class Call:
 
     # -- as somebody else -------------------------------------------------------------------
 
-    def as_service(self, principal: str, source_arn: str, source_account: str) -> Call:
-        """The same call as a service acting for a resource: `sns.amazonaws.com` for a topic."""
+    def as_service(self, name: str, arn: str, account: str, *, trace_header: str = "") -> Call:
+        """The same call as a service acting for a resource; the trace header is its choice."""
         return self.but(
-            principal=service_principal(principal),
-            context={"aws:SourceArn": source_arn, "aws:SourceAccount": source_account},
+            principal=service_principal(name),
+            trace_header=trace_header,
+            context={"aws:SourceArn": arn, "aws:SourceAccount": account},
         )
 
     def as_principal(self, principal: Principal, **context: Any) -> Call:

@@ -177,6 +177,7 @@ class Courier:
             now=ports.clock.now(),
             seed=ports.random(32),
             trace=delivery.trace,
+            trace_header=delivery.trace_header,
             context=delivery.context,
         )
         try:

@@ -126,6 +126,7 @@ def made_of(
     return Delivery(
         service, operation, request, call.account, call.region, call.principal,
         dict(call.context), call.trace, call.now, attempt, refused, reference or {},
+        call.trace_header,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
     `status`, `attempt`, `posted`, `reference`; None: nobody, it is noted in the trace."""
     reference: Fields = {}
     """What the sender wants to know again when it hears of a refusal."""
+    trace_header: str = ""
 
 
 class Unmade(InternalFailure):

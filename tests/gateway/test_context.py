@@ -234,3 +234,18 @@ async def test_old_versions_of_tls_can_be_denied(gate: Gate, secure: Tls, status
 async def test_the_account_of_a_bucket_can_be_asked_for(gate: Gate) -> None:
     await denying(gate, StringNotEquals={"s3:ResourceAccount": ACCOUNT})
     assert await get(gate) == 200
+
+
+@pytest.mark.parametrize("given", ["Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1", "x", ""])
+async def test_a_trace_header_reaches_the_service_if_it_is_one_and_never_refuses_a_request(
+    gate: Gate, given: str
+) -> None:
+    made = await gate.ask(gate.sqs("CreateQueue", {"QueueName": "q"}))
+    url = json.loads(text(made))["QueueUrl"]
+    more = {"x_amzn_trace_id": given} if given else {}
+    sent = await gate.ask(gate.sqs("SendMessage", {"QueueUrl": url, "MessageBody": "m"}, **more))
+    assert sent.status == 200, text(sent)
+    asked = {"QueueUrl": url, "MessageSystemAttributeNames": ["AWSTraceHeader"]}
+    (message,) = json.loads(text(await gate.ask(gate.sqs("ReceiveMessage", asked))))["Messages"]
+    expected = {"AWSTraceHeader": given} if given.startswith("Root=") else None
+    assert message.get("Attributes") == expected

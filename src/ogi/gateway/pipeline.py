@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, Protocol
 
-from ogi import wire
+from ogi import trace_headers, wire
 from ogi.access import authenticate, messages, payloads, s3_signing, scopes
 from ogi.access.authenticate import Claim, Proved
 from ogi.entropy import entropy, uuid_of
@@ -280,6 +280,7 @@ class Exchange:
             now=now,
             seed=ports.random(SEED_BYTES),
             trace=_trace(traced, now),
+            trace_header=trace_headers.passed_on(traced) if traced else "",
             context=context,
         )
 

@@ -73,7 +73,7 @@ class Invocation(msgspec.Struct, frozen=True):
     arn: str
     """As it was invoked, with its qualifier if it had one."""
     trace: str = ""
-    """`Root=...;Parent=...;Sampled=0`, for _X_AMZN_TRACE_ID."""
+    """`Root=...;Parent=...;Sampled=0`, or as the caller sent it; for _X_AMZN_TRACE_ID."""
     client_context: str = ""
     """JSON, for context.client_context."""
     started: Callable[[float, bool], None] | None = None

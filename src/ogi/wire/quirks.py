@@ -191,8 +191,7 @@ VALIDATION_CODES = {
 }
 
 UNCHECKED_SHAPES = {
-    # Lambda answers an unknown runtime with a sentence of its own, `Value ... at 'runtime' failed
-    # to satisfy constraint: ... or be a valid ARN`, with InvalidParameterValueException.
+    # Lambda answers an unknown runtime with a sentence of its own, which its service knows.
     "lambda": frozenset({"Runtime"}),
 }
 

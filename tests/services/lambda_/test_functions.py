@@ -11,10 +11,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from ogi.http import Request
-from ogi.services.lambda_ import packages
+from ogi.services.lambda_ import packages, runtimes
 from tests.services.lambda_.conftest import ECHO, ROLE, House, refused, zipped
 from tests.world import ACCOUNT, REGION
 
@@ -138,6 +139,8 @@ async def test_bad_parameters_are_refused_in_awss_words(
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("LoggingConfig", {"LogFormat": "JSON"}),
         ("Runtime", "java21"),
+        ("Runtime", "python2.7"),
+        ("Runtime", "arn:aws:lambda:eu-west-1::runtime:07a48df201798d627f2b950f03bb227a"),
     ],
 )
 async def test_what_is_not_supported_is_refused_by_name(
@@ -146,6 +149,26 @@ async def test_what_is_not_supported_is_refused_by_name(
     error = await refused(house.function(**{member: value}))
     assert error.code == "NotImplemented"
     assert (value if member == "Runtime" else member) in error.message
+
+
+@pytest.mark.parametrize("runtime", ["python3.99", "nodejs10.10", "provided.al9999", "Python3.12"])
+async def test_a_runtime_that_nobody_knows_is_refused_with_the_list_of_those_that_there_are(
+    house: House, runtime: str
+) -> None:
+    error = await refused(house.function(Runtime=runtime))
+    assert error.shape == "InvalidParameterValueException"
+    assert error.message == (
+        f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum value"
+        f" set: [{', '.join(runtimes.KNOWN)}] or be a valid ARN"
+    )
+    await house.function()
+    update = house.lambda_("UpdateFunctionConfiguration", FunctionName="f", Runtime=runtime)
+    assert (await refused(update)).message == error.message
+
+
+def test_the_runtimes_are_those_of_the_api() -> None:
+    model = botocore.session.get_session().get_service_model("lambda")
+    assert list(runtimes.KNOWN) == model.shape_for("Runtime").enum
 
 
 async def test_what_says_nothing_is_not_refused(house: House) -> None:

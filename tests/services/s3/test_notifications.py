@@ -164,6 +164,33 @@ async def test_a_function_is_invoked_and_only_asked_beforehand(s3: S3, function:
     assert function.asked[1]["FunctionName"] == FUNCTION
 
 
+async def test_the_trace_header_of_a_request_goes_to_every_kind_of_destination(
+    s3: S3, topic: Neighbour, queue: Neighbour, function: Neighbour
+) -> None:
+    # docs.aws.amazon.com/xray/latest/devguide/xray-services-s3.html: "Lambda, SQS and SNS"
+    header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
+    await configure(
+        s3,
+        TopicConfigurations=[{"TopicArn": TOPIC, "Events": [CREATED]}],
+        QueueConfigurations=[{"QueueArn": QUEUE, "Events": ["s3:ObjectRemoved:*"]}],
+        LambdaFunctionConfigurations=[
+            {"LambdaFunctionArn": FUNCTION, "Events": ["s3:ObjectTagging:*"]}
+        ],
+    )
+    told: list[list[str]] = []
+    for sent in (header, ""):
+        for operation, request in (
+            ("PutObject", {"Body": b"x"}),
+            ("PutObjectTagging", {"Tagging": {"TagSet": []}}),
+            ("DeleteObject", {}),
+        ):
+            call = s3.world.caller(trace_header=sent)
+            await s3.world.call_as(call, "s3", operation, Bucket="bucket", Key="k", **request)
+        await s3.world.deliver()
+        told.append([one.calls[-1].trace_header for one in (topic, queue, function)])
+    assert told == [[header] * 3, [""] * 3]
+
+
 async def test_a_filter_lets_only_its_keys_through_and_says_what_it_held_back(
     s3: S3, topic: Neighbour
 ) -> None:

@@ -15,6 +15,7 @@ from tests.services.lambda_.conftest import House
 from tests.services.sns.conftest import Client
 from tests.world import World
 
+HEADER = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:f"
 
 
@@ -73,10 +74,26 @@ async def test_a_function_gets_the_event_of_sns(house: House) -> None:
     assert await sns.messages("dead") == []
 
 
+@pytest.mark.parametrize("header", [HEADER, ""])
+async def test_a_function_sees_the_trace_header_of_the_publisher(house: House, header: str) -> None:
+    sns, topic = await _topic(house, permitted=True)
+    call = sns.world.caller(trace_header=header)
+    await sns.world.call_as(call, "sns", "Publish", TopicArn=topic, Message="hello")
+    await sns.world.deliver()
+    await house.until(lambda: house.events())
+    (invocation,) = house.sandbox.invocations
+    if header:
+        assert invocation.trace == header
+    else:
+        assert invocation.trace.startswith("Root=1-test;Parent=")
+
+
 async def test_a_function_that_does_not_permit_the_topic_is_not_invoked(house: House) -> None:
     sns, topic = await _topic(house, permitted=False)
-    await sns.publish(TopicArn=topic, Message="hello")
+    call = sns.world.caller(trace_header=HEADER)
+    await sns.world.call_as(call, "sns", "Publish", TopicArn=topic, Message="hello")
     (message,) = await sns.messages("dead")
+    assert message["Attributes"]["AWSTraceHeader"] == HEADER
     assert json.loads(message["Body"])["Message"] == "hello"
     assert message["MessageAttributes"]["ErrorCode"]["StringValue"] == "AccessDeniedException"
     assert house.events() == []

@@ -334,7 +334,7 @@ async def test_a_subscription_is_listed_for_its_owner_wherever_its_topic_is(sns:
 
 async def test_tracing_is_refused_by_name_where_it_would_be_active(sns: Client) -> None:
     topic = await sns.topic(TracingConfig="PassThrough")
-    with pytest.raises(AwsError, match="X-Ray"):
+    with pytest.raises(AwsError, match=r"X-Ray \(the topic attribute TracingConfig"):
         await sns.set_topic_attributes(
             TopicArn=topic, AttributeName="TracingConfig", AttributeValue="Active"
         )
@@ -343,3 +343,20 @@ async def test_tracing_is_refused_by_name_where_it_would_be_active(sns: Client) 
             TopicArn=topic, AttributeName="TracingConfig", AttributeValue="Sometimes"
         )
     assert refused.value.shape == "InvalidParameterException"
+
+
+async def test_tracing_is_shown_once_it_was_set_and_makes_no_other_topic(sns: Client) -> None:
+    async def shown() -> str | None:
+        found = await sns.get_topic_attributes(TopicArn=topic)
+        value: str | None = found["Attributes"].get("TracingConfig")
+        return value
+
+    topic = await sns.topic()
+    assert await shown() is None
+    assert await sns.topic(TracingConfig="PassThrough") == topic
+    assert await shown() is None
+    await sns.set_topic_attributes(
+        TopicArn=topic, AttributeName="TracingConfig", AttributeValue="PassThrough"
+    )
+    assert await shown() == "PassThrough"
+    assert await sns.topic(TracingConfig="PassThrough") == await sns.topic() == topic

@@ -9,15 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from ogi.errors import unsupported
-from ogi.sandbox.interpreters import version_of
 from ogi.service import Fields
-from ogi.services.lambda_ import variables
+from ogi.services.lambda_ import runtimes, variables
 from ogi.services.lambda_.errors import InvalidParameterValueException, ValidationException
 
 TIMEOUT_S_MAX = 900
 MEMORY_MB_MIN, MEMORY_MB_MAX = 128, 10_240
 EPHEMERAL_MB_MIN, EPHEMERAL_MB_MAX = 512, 10_240
-PYTHON_OLDEST = (3, 6)
 DEFAULTS: dict[str, Any] = {
     "description": "",
     "timeout_s": 3,
@@ -46,7 +44,7 @@ def read(request: Fields) -> dict[str, Any]:
         if member in request:
             found[field] = request[member]
     if "Runtime" in request:
-        found["runtime"] = _runtime(request["Runtime"])
+        found["runtime"] = runtimes.check(request["Runtime"])
     if "Timeout" in request:
         found["timeout_s"] = within(request["Timeout"], "timeout", 1, TIMEOUT_S_MAX)
     if "MemorySize" in request:
@@ -93,15 +91,6 @@ def _says_something(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_says_something, value.values()))
     return bool(value)
-
-
-def _runtime(runtime: str) -> str:
-    version = version_of(runtime)
-    if version is not None and version < PYTHON_OLDEST:
-        raise unsupported(f"the runtime {runtime}")
-    if version is None and not runtime.startswith("provided"):
-        raise unsupported(f"the runtime {runtime}")
-    return runtime
 
 
 def architecture(asked: list[str]) -> str:

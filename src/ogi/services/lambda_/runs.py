@@ -99,7 +99,7 @@ class Runs:
             request_id=request_id,
             payload=payload,
             arn=found.target.qualified,
-            trace=_header(traces[0] if traces else "", call),
+            trace=call.trace_header or _header(traces[0] if traces else "", call),
             client_context=client_context,
             started=started,
         )
@@ -228,7 +228,12 @@ def background(ports: Ports, account: str, region: str, trace: str = "") -> Call
 
 
 def _header(trace: str, call: Call) -> str:
-    """X-Ray's header, made of the trace's id."""
+    """X-Ray's header, made of the trace's id, for a run whose caller sent none.
+
+    One that was sent reaches the function as it is: PassThrough, the mode that there is here,
+    "simply propagates the tracing context" (Lambda guide, services-xray; what functions saw on AWS:
+    github.com/aws/aws-xray-sdk-java/pull/409, cases 1.a and 1.b).
+    """
     return f"Root={trace};Parent={call.ports.random(8).hex()};Sampled=0" if trace else ""
 
 

@@ -77,13 +77,17 @@ def request_for(service: str, arn: str, message: str) -> Fields:
 
 
 def as_s3(call: Call, bucket: Bucket, arn: str) -> Call:
-    """The call as S3 acting for the bucket, where the destination is."""
+    """The call as S3 acting for the bucket, where the destination is.
+
+    "Amazon S3 can send the tracing headers to downstream event subscribers such as AWS Lambda,
+    Amazon SQS, and Amazon SNS": docs.aws.amazon.com/xray/latest/devguide/xray-services-s3.html
+    """
     parsed = arns.parse(arn)
     if parsed is None:
         raise ValueError(f"{arn} is not an ARN")
-    return call.as_service("s3.amazonaws.com", bucket.arn, bucket.account).in_place(
-        parsed.account, parsed.region
-    )
+    return call.as_service(
+        "s3.amazonaws.com", bucket.arn, bucket.account, trace_header=call.trace_header
+    ).in_place(parsed.account, parsed.region)
 
 
 def test_message(call: Call, bucket: Bucket) -> str:

@@ -82,6 +82,8 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     asked = found
     for attribute, value in attributes.items():
         asked = topics.with_attribute(asked, attribute, value)
+    # Whoever asks for PassThrough asks for what a topic does that was not told.
+    asked = msgspec.structs.replace(asked, tracing=found.tracing)
     if asked != found or (protection and made.protection != found.protection):
         raise InvalidParameterException.of(
             "Attributes", "Topic already exists with different attributes"

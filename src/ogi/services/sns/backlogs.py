@@ -190,9 +190,9 @@ def _is_gone(tx: Transaction, subscription_arn: str) -> bool:
 
 def _try(tx: Transaction, call: Call, home: Home, held: Delivery) -> float | None:
     """Try one again: after how long once more, or None if it was made, or given up."""
-    sender = msgspec.structs.replace(
-        call, account=held.account, region=held.region, principal=held.principal,
-        context=held.context, trace=held.trace,
+    sender = call.but(
+        account=held.account, region=held.region, principal=held.principal,
+        context=held.context, trace=held.trace, trace_header=held.trace_header,
     )  # fmt: skip
     request = held.request
     if "Attempt" in request:

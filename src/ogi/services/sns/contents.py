@@ -70,6 +70,8 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
     deduplication: str = ""
     """Of FIFO topics only, as is `sequence`."""
     sequence: str = ""
+    trace_header: str = ""
+    """X-Ray's, as the publisher sent it. It is not a part of the message, and goes with it."""
 
     def text_for(self, protocol: str) -> str:
         return self.texts.get(protocol, self.text) if self.texts else self.text
@@ -105,8 +107,9 @@ def read(call: Call, topic: Topic, request: Fields, platform: str = "") -> Conte
     elif structure:
         raise InvalidParameterException.of("MessageStructure")
     return Content(
-        call.new_id(), text, texts, _subject(request), attributes, call.now, group, deduplication
-    )
+        call.new_id(), text, texts, _subject(request), attributes, call.now, group, deduplication,
+        trace_header=call.trace_header,
+    )  # fmt: skip
 
 
 def _fair(request: Fields) -> tuple[str, str]:

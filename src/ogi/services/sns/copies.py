@@ -101,6 +101,19 @@ def _mark(request: Fields, subscription: Subscription, content: Content, replay:
         request["MessageAttributes"] = {**request.get("MessageAttributes", {}), "Replayed": told}
 
 
+def traced(content: Content) -> Fields:
+    """The publisher's tracing header, as members of a SendMessage.
+
+    "The topic passes through the tracing header it receives from an Amazon SNS publisher to its
+    subscriptions" (API reference, SetTopicAttributes, TracingConfig), and a queue carries it as
+    that attribute: docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html
+    """
+    if not content.trace_header:
+        return {}
+    header = {"DataType": "String", "StringValue": content.trace_header}
+    return {"MessageSystemAttributes": {"AWSTraceHeader": header}}
+
+
 def queue_url(queue: arns.Arn) -> str:
     return f"https://sqs.{queue.region}.amazonaws.com/{queue.account}/{queue.resource}"
 
@@ -109,6 +122,8 @@ def _for_queue(
     target: arns.Arn, subscription: Subscription, content: Content, envelopes: Envelopes
 ) -> Fields:
     request: Fields = {"QueueUrl": queue_url(target)}
+    if content.trace_header:
+        request |= traced(content)
     if target.resource.endswith(".fifo"):
         request["MessageGroupId"] = content.group
         request["MessageDeduplicationId"] = content.deduplication

@@ -12,7 +12,7 @@ from http.client import responses
 import msgspec
 
 from ogi import arn as arns
-from ogi import deliveries
+from ogi import deliveries, trace_headers
 from ogi.errors import AwsError
 from ogi.service import Call, Fields
 from ogi.services.sns import (
@@ -147,22 +147,22 @@ async def post_to_endpoint(call: Call, request: Fields) -> Fields:
 async def invoke_function(call: Call, request: Fields) -> Fields:
     """One asynchronous invocation, as the topic; raises Lambda's refusal."""
 
-    def prepare(tx: Reader) -> tuple[Topic, Subscription, bytes] | None:
+    def prepare(tx: Reader) -> tuple[Topic, Subscription, bytes, str] | None:
         known = found(tx, request)
         if known is None:
             return None
         topic, subscription = known
         content = contents.open_(tx, call, topic, request["Sealed"])
         event = Envelopes(tx, call, topic, content).for_function(subscription)
-        return topic, subscription, event
+        return topic, subscription, event, content.trace_header
 
     ready = await call.ports.store.read(prepare)
     if ready is None:
         return {}  # Unsubscribed meanwhile.
-    topic, subscription, event = ready
+    topic, subscription, event, header = ready
     function = arns.parse(subscription.endpoint)
     assert function is not None
-    sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account)
+    sender = call.as_service(copies.PRINCIPAL, topic.arn, topic.account, trace_header=header)
     await sender.in_place(function.account, function.region).request(
         "lambda", "Invoke",
         {"FunctionName": str(function), "InvocationType": "Event", "Payload": event},
@@ -211,6 +211,10 @@ def _notification(
         ("x-amz-sns-subscription-arn", subscription.arn),
         ("Content-Type", policy.content_type),
     ]
+    if content.trace_header:
+        # Requests to HTTP/S endpoints are traced too (docs: sns-active-tracing), by the header by
+        # which X-Ray knows any request (xray-concepts).
+        headers.append((trace_headers.NAME, content.trace_header))
     if subscription.raw:
         headers.append(("x-amz-sns-rawdelivery", "true"))
         return headers, content.text_for(subscription.protocol).encode()
@@ -286,7 +290,7 @@ def give_up(
     except AwsError as error:
         call.note("sns.unreadable", topic=topic.arn, code=error.shape, message=error.message)
         return
-    rest: Fields = {}
+    rest = copies.traced(content)
     if subscription.raw:
         body = content.text_for(subscription.protocol)
     else:

@@ -11,8 +11,9 @@ SMS and mobile push have no carrier here: messages to phone numbers and platform
 local outbox, which `ogi outbox` shows ([operating](operating.md#the-outbox)). Mails go out by the
 SMTP server that `--smtp-host` names, else to the outbox as well. Reports of SMS usage and the
 platform BAIDU are refused. Firehose and X-Ray are not here: what names them (a protocol, feedback
-attributes, destinations of findings, active tracing) is refused; a publisher's trace header ends
-at the topic. [Decision 16](decisions/0016-what-topics-keep-and-tell.md) lists the managed data
+attributes, destinations of findings, active tracing) is refused. A publisher's trace header goes
+through a topic to queues (AWSTraceHeader), functions and HTTP/S endpoints, as it came: nothing here
+samples. [Decision 16](decisions/0016-what-topics-keep-and-tell.md) lists the managed data
 identifiers; others are refused."""
 """For the coverage page."""
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from ogi import trace_headers
 from ogi.services.sqs.errors import InvalidMessageContents, InvalidParameterValue, MissingParameter
 from ogi.services.sqs.records import Content
 
@@ -23,7 +24,6 @@ TYPE_CHARS_MAX: Final = 256
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NO_CONTROLS: Final = bytes({*range(256)} - {*range(0x20)} | {0x09, 0x0A, 0x0D})
 _NAME: Final = re.compile(r"[A-Za-z0-9_\-.]+")
-_TRACE: Final = re.compile(r"[A-Za-z]+=[^;=]+(;\s*[A-Za-z]+=[^;=]+)*;?")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,9})?", re.ASCII)
 _LARGEST, _SMALLEST = Decimal("1e126"), Decimal("1e-128")
 DIGITS_MAX: Final = 38
@@ -31,10 +31,13 @@ NUMBER_CHARS_MAX: Final = 512
 """Zeros before and behind are allowed, but not without end."""
 
 
-def read(entry: Mapping[str, Any], bytes_max: int, *, digested: bool = True) -> Content:
+def read(
+    entry: Mapping[str, Any], bytes_max: int, *, digested: bool = True, trace_header: str = ""
+) -> Content:
     """The content of a send request or batch entry; refuses what AWS refuses.
 
-    digested: the sender hears the body's MD5. A service that hands over a copy does not.
+    digested: the sender hears digests of what it sent. A service that hands over a copy does not.
+    trace_header: that of the HTTP request, of which each of its messages carries a copy.
     """
     body: str = entry["MessageBody"]
     if not body:
@@ -51,15 +54,17 @@ def read(entry: Mapping[str, Any], bytes_max: int, *, digested: bool = True) -> 
             f"One or more parameters are invalid. Reason: Message must be shorter than "
             f"{bytes_max} bytes."
         )
-    if not attributes and not system:
+    if not attributes and not system and not trace_header:
         return Content(body, md5)
     return Content(
         body,
         md5,
         attributes or None,
         md5_of_attributes(attributes) if attributes else "",
-        _trace_header(system),
-        md5_of_attributes(system) if system else "",
+        # "The message system attribute overrides the HTTP trace header", and neither counts as a
+        # part of the message: docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html
+        _trace_header(system) or trace_header,
+        md5_of_attributes(system) if system and digested else "",
     )
 
 
@@ -199,7 +204,7 @@ def _trace_header(system: Mapping[str, Mapping[str, Any]]) -> str:
                 f"Message system attribute name '{name}' is invalid. Supported: AWSTraceHeader."
             )
         text: str = value.get("StringValue") or ""
-        if value.get("DataType") != "String" or not _TRACE.fullmatch(text):
+        if value.get("DataType") != "String" or not trace_headers.well_formed(text):
             raise InvalidParameterValue(
                 "The value of message system attribute 'AWSTraceHeader' is invalid."
             )

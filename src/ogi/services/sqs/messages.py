@@ -84,8 +84,9 @@ def send(tx: Transaction, call: Call, ledger: Ledger, entry: Mapping[str, Any]) 
     """One request's or batch entry's message."""
     queue, now_ms = ledger.queue, milliseconds(call)
     content = contents.read(
-        entry, queue.attributes.message_bytes_max, digested=call.principal.kind != "service"
-    )
+        entry, queue.attributes.message_bytes_max, digested=call.principal.kind != "service",
+        trace_header=call.trace_header,
+    )  # fmt: skip
     delay_s = _delay_s(ledger, entry)
     group, deduplication = "", ""
     if queue.attributes.fifo:
