@@ -150,7 +150,7 @@ TYPE_PREFIX = {"sqs": "com.amazonaws.sqs#"}
 
 # -- validation -----------------------------------------------------------------------------------
 
-OWN_WORDS = frozenset({"sqs", "sns", "s3"})
+OWN_WORDS = frozenset({"sqs", "s3"})
 """These check limits themselves and in their own words; the others answer with the sentences of
 ogi.wire.constraints, made from the model."""
 

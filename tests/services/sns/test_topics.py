@@ -92,16 +92,25 @@ async def test_tags_are_kept_and_limited(sns: Client) -> None:
     assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
 
 
-@pytest.mark.parametrize(("key", "value"), [("", "x"), ("k" * 129, "x"), ("AWS:x", "x"),
-                                           ("k", "v" * 257)])  # fmt: skip
-async def test_tags_that_are_refused(sns: Client, key: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("tags", "sentence"),
+    [
+        ([("AWS:x", "x")], "TagKey Reason: The prefix aws: is reserved"),
+        ([("a", "1"), ("a", "2")], "Duplicated keys are not allowed."),
+        ([("a", "1"), ("a", "1")], "Duplicated keys are not allowed."),
+    ],
+)
+async def test_tags_that_are_refused(
+    sns: Client, tags: list[tuple[str, str]], sentence: str
+) -> None:
     topic = await sns.topic()
+    given = [{"Key": key, "Value": value} for key, value in tags]
     for ask in (
-        sns.tag_resource(ResourceArn=topic, Tags=[{"Key": key, "Value": value}]),
-        sns.create_topic(Name="other", Tags=[{"Key": key, "Value": value}]),
-    ):
-        with pytest.raises(AwsError, match="Invalid parameter: Tag"):
+        sns.tag_resource(ResourceArn=topic, Tags=given), sns.create_topic(Name="other", Tags=given)
+    ):  # fmt: skip
+        with pytest.raises(AwsError) as refused:
             await ask
+        assert refused.value.message == f"Invalid parameter: {sentence}"
     assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
 
 
@@ -122,8 +131,12 @@ async def test_permissions_become_statements_of_the_policy(sns: Client) -> None:
         await sns.add_permission(
             TopicArn=topic, Label="eve", AWSAccountId=["999988887777"], ActionName=["Publish"]
         )
-    for nobody in ("eve", "99998888777", "arn:aws:iam::111122223333:user/nobody"):
-        with pytest.raises(AwsError, match="Policy Error: PrincipalNotFound"):
+    for nobody, sentence in (
+        ("eve", "A provided account ID is not valid"),
+        ("99998888777", "A provided account ID is not valid"),
+        ("arn:aws:iam::111122223333:user/nobody", "Policy Error: PrincipalNotFound"),
+    ):
+        with pytest.raises(AwsError, match=f"^Invalid parameter: {sentence}$"):
             await sns.add_permission(
                 TopicArn=topic, Label="x", AWSAccountId=[nobody], ActionName=["Publish"]
             )

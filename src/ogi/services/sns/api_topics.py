@@ -202,7 +202,7 @@ def add_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
         "Resource": topic.arn,
     })  # fmt: skip
     policy["Statement"] = statements
-    topics.save(tx, topics.with_attribute(topic, "Policy", json.dumps(policy)))
+    topics.save(tx, topics.with_attribute(topic, "Policy", _encoded(policy)))
     return {}
 
 
@@ -212,10 +212,15 @@ def remove_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
     policy = json.loads(topic.policy or topics.default_policy(topic))
     policy["Statement"] = [s for s in _statements(policy) if s.get("Sid") != request["Label"]]
     if policy["Statement"]:
-        topics.save(tx, topics.with_attribute(topic, "Policy", json.dumps(policy)))
+        topics.save(tx, topics.with_attribute(topic, "Policy", _encoded(policy)))
     else:
         topics.save(tx, msgspec.structs.replace(topic, policy=""))
     return {}
+
+
+def _encoded(policy: dict[str, Any]) -> str:
+    """As a topic's default policy is written: without spaces."""
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def _principal(tx: Reader, name: str) -> str:
@@ -224,6 +229,9 @@ def _principal(tx: Reader, name: str) -> str:
         return f"arn:aws:iam::{name}:root"
     if name == "*":
         return name
+    if not name.startswith("arn:"):
+        # AWS's answer in the tests of github.com/ballerina-platform/module-ballerinax-aws.sns.
+        raise InvalidParameterException.of("A provided account ID is not valid")
     named = {"Effect": "Allow", "Principal": {"AWS": name}, "Action": "sns:Publish",
              "Resource": "*"}  # fmt: skip
     text = topics.fastened(tx, "Policy", json.dumps({"Version": "2012-10-17", "Statement": named}))
