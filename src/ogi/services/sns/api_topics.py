@@ -55,6 +55,10 @@ def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
 @SERVICE.operation(on=_on_new, keys=_tag_keys)
 def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     name, attributes = request["Name"], request.get("Attributes", {})
+    if "FifoTopic" in attributes:
+        # "True" will do: str(True) is what AWS's own example sends (sns_fifo_topic.py in
+        # github.com/awsdocs/aws-doc-sdk-examples).
+        attributes = {**attributes, "FifoTopic": attributes["FifoTopic"].lower()}
     _check_name(name, attributes.get("FifoTopic", "false"))
     made = Topic(name, call.account, call.region, call.arn("sns", name), epoch=call.new_id())
     for attribute, value in attributes.items():
