@@ -110,6 +110,13 @@ def filter_of(subscription: Subscription) -> Filter:
 
 
 def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
+    found = look(tx, subscription_arn)
+    if found is None:
+        raise NotFoundException("Subscription does not exist")
+    return found
+
+
+def look(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription] | None:
     parts = arns.parse(subscription_arn)
     if parts is None or parts.service != "sns" or parts.resource.count(":") != 1:
         elements = len(subscription_arn.split(":"))
@@ -122,7 +129,7 @@ def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
     found = TABLE.get(tx, home, name, id)
     topic = topics.TABLE.get(tx, home, name)
     if found is None or topic is None or found.epoch != topic.epoch:
-        raise NotFoundException("Subscription does not exist")
+        return None
     return topic, found
 
 
