@@ -179,6 +179,11 @@ async def test_a_topics_policy_is_about_actions_on_topics(sns: Client, action: s
         ("DisplayName", "x" * 101, "DisplayName"),
         ("SignatureVersion", "3", "SignatureVersion: Invalid value. Must be 1 or 2."),
         ("TracingConfig", "Off", "Invalid tracing config value: Off"),
+        (
+            "SQSSuccessFeedbackSampleRate",
+            "500",
+            "SQSSuccessFeedbackSampleRate: 500 value provided is not an integer between 0-100",
+        ),
     ],
 )
 async def test_attributes_that_are_refused_say_of_which_request(

@@ -41,7 +41,7 @@ def create_platform_application(tx: Transaction, call: Call, request: Fields) ->
         return {"PlatformApplicationArn": made.arn}
     if applications.changed(tx, found, request["Attributes"]) != found:
         raise InvalidParameterException.of(
-            "Attributes", "Platform application already exists with different attributes"
+            "Name", "An application with the same name but different properties already exists"
         )
     return {"PlatformApplicationArn": found.arn}
 
@@ -95,7 +95,11 @@ def list_platform_applications(tx: Reader, call: Call, request: Fields) -> Field
 @SERVICE.operation(on=_on_application, home=_home_of_devices)
 def create_platform_endpoint(tx: Transaction, call: Call, request: Fields) -> Fields:
     application = applications.find(tx, request["PlatformApplicationArn"])
-    attributes = {**request.get("Attributes", {}), "Token": request["Token"]}
+    token, given = request["Token"], request.get("Attributes", {})
+    if not token:
+        raise InvalidParameterException.of("Token", "cannot be empty")
+    devices.check_token_attribute(given)
+    attributes = {**given, "Token": token}
     if "CustomUserData" in request:
         attributes["CustomUserData"] = request["CustomUserData"]
     return {"EndpointArn": devices.create(tx, call, application, attributes).arn}

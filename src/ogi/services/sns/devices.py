@@ -17,12 +17,19 @@ from ogi import deliveries
 from ogi.service import Call, Fields, Principal
 from ogi.services.sns import applications, envelopes
 from ogi.services.sns.applications import Application
-from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    NotFoundException,
+    check_elements,
+    check_slashes,
+)
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Reader, Transaction
 from ogi.storage.tables import Table
 
 TOKEN_CHARS_MAX = 4_096
+APPLE_TOKEN = re.compile(r"[0-9A-Fa-f]{1,400}")
+ID_CHARS = 36
 USER_DATA_BYTES_MAX = 2_048
 SWEEP_PAGE = 100
 """Devices of a deleted application that go in one transaction."""
@@ -62,7 +69,16 @@ def is_arn(arn: str) -> bool:
 
 def parse(arn: str, member: str = "EndpointArn") -> tuple[arns.Arn, str, str]:
     """(the ARN's parts, the ARN of its application, its id)"""
+    check_elements(arn, member)
     found = arns.parse(arn)
+    if found is not None and found.service == "sns":
+        check_slashes(found.resource, 3, member)
+        if len(found.resource.rpartition("/")[2]) != ID_CHARS:
+            raise InvalidParameterException.of(
+                member,
+                "ARN specifies an invalid endpointId: UUID must be encoded in exactly 36"
+                " characters.",
+            )
     parts = _RESOURCE.fullmatch(found.resource) if found is not None else None
     if found is None or found.service != "sns" or parts is None:
         raise InvalidParameterException.of(member)
@@ -115,6 +131,7 @@ def create(
 
 
 def change(tx: Transaction, call: Call, arn: str, attributes: Mapping[str, str]) -> None:
+    check_token_attribute(attributes)
     application, found = find(tx, arn)
     made = changed(found, attributes)
     other = of_token(tx, application, made.token)
@@ -141,11 +158,7 @@ def changed(device: Device, attributes: Mapping[str, str]) -> Device:
     """A device with these attributes; raises what SNS refuses."""
     for name, value in attributes.items():
         if name == "Token":
-            if not 0 < len(value) <= TOKEN_CHARS_MAX or not value.isprintable():
-                raise InvalidParameterException.of("Token")
-            # "The device token for the iOS platform is returned in lowercase" (the action's page).
-            apple = device.platform.startswith(("APNS", "MACOS"))
-            device = msgspec.structs.replace(device, token=value.lower() if apple else value)
+            device = msgspec.structs.replace(device, token=_token(device.platform, value))
         elif name == "Enabled":
             if value.lower() not in ("true", "false"):
                 raise InvalidParameterException.of("Enabled")
@@ -159,6 +172,29 @@ def changed(device: Device, attributes: Mapping[str, str]) -> Device:
         else:
             raise InvalidParameterException.of("Attributes", f"{name} is not an attribute")
     return device
+
+
+def check_token_attribute(attributes: Mapping[str, str]) -> None:
+    """Raise what is refused of a token among the attributes of a device."""
+    if not attributes.get("Token", "?"):
+        raise InvalidParameterException.of(
+            "Attributes", "Invalid value for attribute: Token: cannot be empty"
+        )
+
+
+def _token(platform: str, given: str) -> str:
+    """A device's token as it is kept; raises if it is none of the platform's."""
+    if platform.startswith(("APNS", "MACOS")):
+        if not APPLE_TOKEN.fullmatch(given):
+            # AWS's answer, as programs of its clients quote it; no page of AWS's says it.
+            raise InvalidParameterException.of(
+                "Token", "iOS device tokens must be no more than 400 hexadecimal characters"
+            )
+        # "The device token for the iOS platform is returned in lowercase" (SetEndpointAttributes).
+        return given.lower()
+    if len(given) > TOKEN_CHARS_MAX or not given.isprintable():
+        raise InvalidParameterException.of("Token")
+    return given
 
 
 def _taken(found: Device) -> InvalidParameterException:

@@ -14,7 +14,11 @@ from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.sns import archive_policies, delivery_policies, feedback, topic_policies
 from ogi.services.sns.archive_policies import Archive
-from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    NotFoundException,
+    check_elements,
+)
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
@@ -102,11 +106,7 @@ COUNTS = Table("sns.counts", Counts)
 
 def parse(topic_arn: str, member: str = "TopicArn") -> arns.Arn:
     """The parts of a topic's ARN; InvalidParameter in SNS's words if it is none."""
-    elements = len(topic_arn.split(":"))
-    if elements < 6:
-        raise InvalidParameterException.of(
-            member, f"An ARN must have at least 6 elements, not {elements}"
-        )
+    check_elements(topic_arn, member)
     found = arns.parse(topic_arn)
     if found is None or found.service != "sns" or ":" in found.resource:
         raise InvalidParameterException.of(member)
