@@ -118,7 +118,7 @@ def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) ->
             raise InvalidParameterException.of("Email address")
         return
     if protocol == "sms":
-        if not phones.is_number(endpoint):
+        if not phones.is_number(phones.dialled(endpoint)):
             raise InvalidParameterException(f"Invalid SMS endpoint: {endpoint}")
         return
     if protocol == "application":

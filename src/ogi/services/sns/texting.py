@@ -72,6 +72,9 @@ def changed(found: Mapping[str, str], attributes: Mapping[str, str], account: st
         }.get(name)
         if good is None:
             raise InvalidParameterException.of("attributes", f"{name} is not an SMS attribute")
+        if not good and name == "DefaultSenderID":
+            # AWS's answer in the tests of github.com/ballerina-platform/module-ballerinax-aws.sns.
+            raise InvalidParameterException(f"{name} is invalid")
         if not good:
             raise InvalidParameterException.of(name)
         made[name] = value
