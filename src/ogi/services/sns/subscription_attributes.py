@@ -40,8 +40,8 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
         elif name == "RedrivePolicy":
             subscription = _with_redrive(subscription, value)
         elif name == "DeliveryPolicy":
-            # Kept whatever the protocol, as AWS keeps it: the tests of Ballerina's client give one to
-            # a phone's subscription. Only HTTP/S goes by it.
+            # Kept whatever the protocol, as AWS keeps it (the tests of Ballerina's client give one
+            # to a phone's subscription); only HTTP/S goes by it.
             delivery_policies.of("", value)
             subscription = msgspec.structs.replace(subscription, delivery_policy=value)
         elif name == "ReplayPolicy":
