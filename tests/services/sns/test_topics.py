@@ -25,6 +25,17 @@ async def test_creating_a_topic_again_gives_the_same_topic(sns: Client) -> None:
     )
 
 
+async def test_the_default_version_of_signatures_is_shown_to_who_asked_for_it(sns: Client) -> None:
+    """getTopicAttributesTest2 of github.com/ballerina-platform/module-ballerinax-aws.sns."""
+    shown = (await sns.get_topic_attributes(TopicArn=await sns.topic()))["Attributes"]
+    assert "SignatureVersion" not in shown
+    asked = await sns.topic("asked", SignatureVersion="1")
+    assert await sns.topic("asked") == await sns.topic(SignatureVersion="1", name="asked") == asked
+    shown = (await sns.get_topic_attributes(TopicArn=asked))["Attributes"]
+    assert shown["SignatureVersion"] == "1"
+    assert await sns.topic(SignatureVersion="1") == await sns.topic()
+
+
 async def test_lists_come_in_pages(sns: Client) -> None:
     for n in range(101):
         await sns.topic(f"t{n:03}")

@@ -86,6 +86,7 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     asked = found
     for attribute, value in attributes.items():
         asked = topics.with_attribute(asked, attribute, value)
+    asked = msgspec.structs.replace(asked, signature_told=found.signature_told)
     if asked != found or (protection and made.protection != found.protection):
         raise InvalidParameterException.of(
             "Attributes", "Topic already exists with different attributes"

@@ -53,6 +53,8 @@ class Topic(msgspec.Struct, frozen=True):
     display_name: str = ""
     kms_key_id: str = ""
     signature_version: str = "1"
+    signature_told: bool = False
+    """Somebody has asked for that version: it is shown, also where it is the default."""
     message_bytes_max: int = MESSAGE_BYTES_DEFAULT
     tags: dict[str, str] = {}
     epoch: str = ""
@@ -202,7 +204,7 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
                 raise InvalidParameterException.of(
                     "SignatureVersion: Invalid value. Must be 1 or 2."
                 )
-            return change(topic, signature_version=value)
+            return change(topic, signature_version=value, signature_told=True)
         case "MaximumMessageSize":
             return change(topic, message_bytes_max=_message_bytes_max(value))
         case "TracingConfig" if value == "PassThrough":
@@ -287,7 +289,7 @@ def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
         found["FifoThroughputScope"] = topic.throughput_scope
     if topic.kms_key_id:
         found["KmsMasterKeyId"] = topic.kms_key_id
-    if topic.signature_version != "1":
+    if topic.signature_told or topic.signature_version != "1":
         found["SignatureVersion"] = topic.signature_version
     if topic.message_bytes_max != MESSAGE_BYTES_DEFAULT:
         found["MaximumMessageSize"] = str(topic.message_bytes_max)
