@@ -89,7 +89,8 @@ async def test_a_principal_that_is_empty_is_none_for_gcm(sns: Client) -> None:
 
 
 async def test_what_is_refused_of_applications_and_devices_is_told_as_on_aws(sns: Client) -> None:
-    """The tests of github.com/ballerina-platform/module-ballerinax-aws.sns."""
+    """The tests of github.com/ballerina-platform/module-ballerinax-aws.sns, and what wire-server
+    tells AWS's answers by."""
     app = await _app(sns)
     arn = await _device(sns, app)
     get, few = sns.get_endpoint_attributes, "An ARN must have at least 6 elements, not 1"
@@ -108,6 +109,12 @@ async def test_what_is_refused_of_applications_and_devices_is_told_as_on_aws(sns
         (_device(sns, app, "t", Attributes={"Token": ""}), f"{value}: Token: cannot be empty"),
         (_app(sns, **rate), f"{value}: SuccessFeedbackSampleRate: 101 value provided is not an"
          " integer between 0-100"),
+        (_device(sns, app, "é" * 4_097),
+         "Token Reason: must be at most 8192 bytes long in UTF-8 encoding"),
+        (_device(sns, app, "t", CustomUserData="é" * 1_025),
+         "CustomUserData Reason: must be at most 2048 bytes long in UTF-8 encoding"),
+        (sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"CustomUserData": "x" * 2_049}),
+         f"{value}: CustomUserData: must be at most 2048 bytes long in UTF-8 encoding"),
     ):  # fmt: skip
         told = await _refused(request)
         assert told == f"InvalidParameterException: Invalid parameter: {sentence}"
@@ -118,12 +125,13 @@ async def test_an_apples_token_is_of_hexadecimal_digits(sns: Client, token: str)
     app = await _app(sns, "APNS_SANDBOX")
     arn = await _device(sns, app, "ab" * 200)
     sentence = "iOS device tokens must be no more than 400 hexadecimal characters"
-    for request in (
-        _device(sns, app, token),
-        sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": token}),
-    ):
+    for request, place in (
+        (_device(sns, app, token), "Token Reason"),
+        (sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": token}),
+         "Attributes Reason: Invalid value for attribute: Token"),
+    ):  # fmt: skip
         told = await _refused(request)
-        assert told == f"InvalidParameterException: Invalid parameter: Token Reason: {sentence}"
+        assert told == f"InvalidParameterException: Invalid parameter: {place}: {sentence}"
 
 
 async def test_a_token_has_one_device(sns: Client) -> None:

@@ -95,14 +95,11 @@ def list_platform_applications(tx: Reader, call: Call, request: Fields) -> Field
 @SERVICE.operation(on=_on_application, home=_home_of_devices)
 def create_platform_endpoint(tx: Transaction, call: Call, request: Fields) -> Fields:
     application = applications.find(tx, request["PlatformApplicationArn"])
-    token, given = request["Token"], request.get("Attributes", {})
-    if not token:
-        raise InvalidParameterException.of("Token", "cannot be empty")
-    devices.check_token_attribute(given)
-    attributes = {**given, "Token": token}
-    if "CustomUserData" in request:
-        attributes["CustomUserData"] = request["CustomUserData"]
-    return {"EndpointArn": devices.create(tx, call, application, attributes).arn}
+    named: dict[str, str] = {
+        name: request[name] for name in ("Token", "CustomUserData") if name in request
+    }
+    made = devices.create(tx, call, application, named, request.get("Attributes", {}))
+    return {"EndpointArn": made.arn}
 
 
 @SERVICE.operation(on=_on_application, reads=True)
