@@ -153,6 +153,18 @@ async def test_an_accounts_defaults_count_where_a_message_says_nothing(sns: Clie
     assert asked["attributes"] == {"DefaultSenderID": "Acme"}
 
 
+async def test_an_empty_value_sets_a_default_back(sns: Client) -> None:
+    # As github.com/hashicorp/terraform-provider-aws does it where it destroys the preferences.
+    names = ["MonthlySpendLimit", "DefaultSenderID", "DefaultSMSType", "UsageReportS3Bucket"]
+    names += ["DeliveryStatusIAMRole", "DeliveryStatusSuccessSamplingRate"]
+    made = {"MonthlySpendLimit": "9", "DefaultSenderID": "Acme", "DefaultSMSType": "Transactional"}
+    made["DeliveryStatusSuccessSamplingRate"] = "50"
+    await sns.set_sms_attributes(attributes=made)
+    assert (await sns.get_sms_attributes())["attributes"] == made
+    await sns.set_sms_attributes(attributes=dict.fromkeys(names, ""))
+    assert (await sns.get_sms_attributes())["attributes"] == {"MonthlySpendLimit": "1"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shape"),
     [
