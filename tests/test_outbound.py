@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from ogi import outbound
-from ogi.outbound import Bounds, NotAllowed, Unreachable
+from ogi.outbound import Bounds, CutOff, NotAllowed, Unreachable
 from ogi.settings import Settings
 
 SETTINGS = Settings(endpoint="http://127.0.0.1:1")
@@ -48,6 +49,39 @@ async def peer() -> AsyncIterator[Peer]:
 
 async def get(url: str, bounds: Bounds = BOUNDS, **rest: Any) -> outbound.Answer:
     return await outbound.request(SETTINGS, "GET", url, [("Accept", "x/y")], b"", bounds, **rest)
+
+
+def _names(
+    monkeypatch: pytest.MonkeyPatch, known: dict[str, str], code: int = socket.EAI_NONAME
+) -> None:
+    """What the outside world says of names is the outside world's: so it is made up here."""
+
+    async def look_up(host: str, *question: Any, **rest: Any) -> list[Any]:
+        if host not in known:
+            raise socket.gaierror(code, "made up")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (known[host], 1))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+
+
+async def test_a_name_that_nobody_has_is_told_from_a_machine_that_knows_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reach = outbound.reach(SETTINGS, "http://nobody.example/", BOUNDS)
+    _names(monkeypatch, {outbound.ALWAYS_KNOWN: "192.0.2.1"})
+    with pytest.raises(Unreachable) as caught:
+        await reach
+    assert not isinstance(caught.value, CutOff)
+    for code in (socket.EAI_NONAME, socket.EAI_AGAIN):
+        _names(monkeypatch, {}, code)
+        with pytest.raises(CutOff):
+            await outbound.reach(SETTINGS, "http://nobody.example/", BOUNDS)
+
+
+async def test_an_address_that_is_there_and_refuses_is_not_out_of_sight() -> None:
+    with pytest.raises(Unreachable) as caught:
+        await outbound.reach(SETTINGS, "http://127.0.0.1:2/", BOUNDS)
+    assert not isinstance(caught.value, CutOff)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ cannot be one thing when it is judged and another when it is used. Redirects are
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
+import socket
 import ssl
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ PIECE_BYTES = 16 * 1024
 PORTS = {"http": 80, "https": 443}
 METADATA = frozenset(map(ip_address, ("169.254.169.254", "fd00:ec2::254", "100.100.100.200")))
 """Where clouds tell machines their secrets."""
+ALWAYS_KNOWN = "example.com"
+"""A name that every resolver knows which knows any (RFC 2606, 3)."""
 
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = IPv6Network("::/96")
@@ -36,6 +40,10 @@ Address = IPv4Address | IPv6Address
 
 class Unreachable(Exception):
     """The other side could not be reached, did not answer in time, or answered no HTTP."""
+
+
+class CutOff(Unreachable):
+    """This machine sees nothing of the world outside, so that it cannot say who is there."""
 
 
 class NotAllowed(Exception):
@@ -112,12 +120,30 @@ async def reach(settings: Settings, url: str, bounds: Bounds) -> None:
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(bounds.seconds):
-            _, writer = await _guarded(settings, parts, bounds)
+            try:
+                _, writer = await _guarded(settings, parts, bounds)
+            except OSError as error:
+                if await _is_cut_off(error):
+                    raise CutOff("is not seen from here") from error
+                raise
             writer.close()
     except TimeoutError:
         raise Unreachable("did not answer in time") from None
     except (OSError, ssl.SSLError) as error:
         raise Unreachable(f"failed: {type(error).__name__}") from error
+
+
+async def _is_cut_off(error: OSError) -> bool:
+    """Whether it is this machine's own lack that it did not reach somebody."""
+    if not isinstance(error, socket.gaierror):
+        return error.errno in (errno.ENETDOWN, errno.ENETUNREACH)
+    if error.errno == socket.EAI_AGAIN:
+        return True
+    try:
+        await asyncio.get_running_loop().getaddrinfo(ALWAYS_KNOWN, None)
+    except socket.gaierror:
+        return True
+    return False
 
 
 async def _exchange(

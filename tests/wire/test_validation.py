@@ -118,12 +118,31 @@ def _refused(service: str, request: Request) -> AwsError:
             "Member must not be null",
         ),
         (
-            # SNS checks its limits itself, but a missing member it refuses like the others.
             "sns",
             _query(Action="Publish", TopicArn="t"),
             "ValidationError",
             "1 validation error detected: Value null at 'message' failed to satisfy constraint: "
             "Member must not be null",
+        ),
+        (
+            # AWS's answer, up to the key, in the tests of
+            # github.com/ballerina-platform/module-ballerinax-aws.sns: topics-tests.bal.
+            "sns",
+            _query(
+                Action="CreateTopic", Name="t", **{"Tags.member.1.Key": "k" * 129,
+                                                   "Tags.member.1.Value": "v"},
+            ),
+            "ValidationError",
+            f"1 validation error detected: Value '{'k' * 129}' at 'tags.1.member.key' failed to "
+            "satisfy constraint: Member must have length less than or equal to 128",
+        ),
+        (
+            # There too, in sms-sandbox-tests.bal, before the model hid the number.
+            "sns",
+            _query(Action="CreateSMSSandboxPhoneNumber", PhoneNumber="1234567890"),
+            "ValidationError",
+            "1 validation error detected: Value at 'phoneNumber' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: ^(\\+[0-9]{8,}|[0-9]{0,9})$",
         ),
         (
             "sqs",

@@ -173,7 +173,7 @@ TYPE_NAMES = {
 
 # -- validation -----------------------------------------------------------------------------------
 
-OWN_WORDS = frozenset({"sqs", "sns", "s3"})
+OWN_WORDS = frozenset({"sqs", "s3"})
 """These check limits themselves and in their own words; the others answer with the sentences of
 ogi.wire.constraints, made from the model."""
 

@@ -81,6 +81,17 @@ async def test_a_topics_messages_may_be_larger_by_its_template(whole_world: Make
     assert "MaximumMessageSize" not in await _attributes(world)
 
 
+async def test_of_tags_with_one_key_the_last_wins(whole_world: MakeWorld) -> None:
+    world = await whole_world()
+    arn = f"arn:aws:sns:eu-west-1:{ACCOUNT}:news"
+    for action, value in (("CreateStack", "2"), ("UpdateStack", "3")):
+        tags = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": value}]
+        status = await _deploy(world, action, _template(T=_topic(Tags=tags)))
+        assert status.endswith("_COMPLETE") and "ROLLBACK" not in status
+        found = await world.call("sns", "ListTagsForResource", ResourceArn=arn)
+        assert found["Tags"] == [{"Key": "a", "Value": value}]
+
+
 async def test_firehose_is_refused_by_name(whole_world: MakeWorld) -> None:
     world = await whole_world()
     body = _template(T=_topic(DeliveryStatusLogging=[{"Protocol": "firehose"}]))

@@ -51,42 +51,30 @@ operators = {
 }
 _conditions = st.one_of(leaves, *operators.values())
 _arrays = st.lists(_conditions, min_size=1, max_size=2)
-_rules = st.dictionaries(st.sampled_from("xyz"), _arrays, min_size=1, max_size=2)
-_nested = st.dictionaries(st.sampled_from("xyz"), _arrays | _rules, min_size=1, max_size=2)
+_names = st.sampled_from(["x", "y", "z", "x.y", "x.y.z", "y."])
+_rules = st.dictionaries(_names, _arrays, min_size=1, max_size=2)
+_nested = st.dictionaries(_names, _arrays | _rules, min_size=1, max_size=2)
 policies = st.one_of(
     _nested,
     st.builds(lambda a, b, rest: {**rest, "$or": [a, b]}, _rules, _rules, _rules),
 )
 bodies = st.dictionaries(
-    st.sampled_from("xyz"),
+    _names,
     st.recursive(
         leaves,
-        lambda inner: (
-            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=2)
-        ),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=2),
         max_leaves=5,
     ),
 )
 
 
-def _reached(nodes: list[Any], name: str) -> list[Any]:
-    found = []
-    for node in nodes:
-        if isinstance(node, list):
-            found += _reached(node, name)
-        elif isinstance(node, dict) and name in node:
-            found.append(node[name])
-    return found
-
-
-def _ends(nodes: list[Any]) -> list[Any]:
-    found = []
-    for node in nodes:
-        if isinstance(node, list):
-            found += _ends(node)
-        elif not isinstance(node, dict):
-            found.append(node)
-    return found
+def _leaves(node: Any, path: str = "") -> list[tuple[str, Any]]:
+    """All values with what leads to them, in one text with dots between the names."""
+    if isinstance(node, list):
+        return [leaf for one in node for leaf in _leaves(one, path)]
+    if isinstance(node, dict):
+        return [leaf for name, one in node.items() for leaf in _leaves(one, f"{path}.{name}")]
+    return [(path, node)]
 
 
 def _says(condition: Any, value: Any) -> bool:
@@ -126,17 +114,17 @@ def _says(condition: Any, value: Any) -> bool:
     raise AssertionError(kind)
 
 
-def lets_through(policy: dict[str, Any], nodes: list[Any]) -> bool:
-    """Whether a policy of scope MessageBody lets a body through that is the only one of `nodes`."""
+def lets_through(policy: dict[str, Any], body: Any, path: str = "") -> bool:
+    """Whether a policy of scope MessageBody lets a body through."""
     for name, wanted in policy.items():
         if name == "$or":
-            if not any(lets_through(one, nodes) for one in wanted):
+            if not any(lets_through(one, body, path) for one in wanted):
                 return False
         elif isinstance(wanted, dict):
-            if not lets_through(wanted, _reached(nodes, name)):
+            if not lets_through(wanted, body, f"{path}.{name}"):
                 return False
         else:
-            values = _ends(_reached(nodes, name))
+            values = [value for way, value in _leaves(body) if way == f"{path}.{name}"]
             absent = not values and {"exists": False} in wanted
             if not absent and not any(_says(c, v) for c in wanted for v in values):
                 return False

@@ -113,7 +113,7 @@ async def _check(
         sorted(
             f"q{n}"
             for n, text in enumerate(texts)
-            if text != "gone" and (not text or lets_through(json.loads(text), [one]))
+            if text != "gone" and (not text or lets_through(json.loads(text), one))
         )
         for one in said
     ]

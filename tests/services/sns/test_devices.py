@@ -45,7 +45,10 @@ async def test_an_application_tells_all_but_its_credentials(sns: Client) -> None
     assert shown == {
         "Enabled": "true", "AuthenticationMethod": "key", "EventEndpointCreated": topic,
     }  # fmt: skip
-    assert "different attributes" in await _refused(_app(sns, PlatformCredential="other"))
+    assert await _refused(_app(sns, PlatformCredential="other")) == (
+        "InvalidParameterException: Invalid parameter: Name Reason: An application with the same"
+        " name but different properties already exists"
+    )
     await sns.set_platform_application_attributes(
         PlatformApplicationArn=app,
         Attributes={
@@ -78,6 +81,57 @@ async def test_an_application_tells_all_but_its_credentials(sns: Client) -> None
 )  # fmt: skip
 async def test_applications_that_are_refused(sns: Client, given: Any, shape: str) -> None:
     assert (await _refused(_app(sns, **given))).startswith(shape)
+
+
+async def test_a_principal_that_is_empty_is_none_for_gcm(sns: Client) -> None:
+    """So AWS's example for Java makes its applications, whatever the platform."""
+    assert await _app(sns, PlatformPrincipal="") == APP
+
+
+async def test_what_is_refused_of_applications_and_devices_is_told_as_on_aws(sns: Client) -> None:
+    """The tests of github.com/ballerina-platform/module-ballerinax-aws.sns, and what wire-server
+    tells AWS's answers by."""
+    app = await _app(sns)
+    arn = await _device(sns, app)
+    get, few = sns.get_endpoint_attributes, "An ARN must have at least 6 elements, not 1"
+    asked = sns.get_platform_application_attributes
+    slashes = "Wrong number of slashes in relative portion of the ARN."
+    id_ = "ARN specifies an invalid endpointId: UUID must be encoded in exactly 36 characters."
+    value = "Attributes Reason: Invalid value for attribute"
+    rate = {"SuccessFeedbackSampleRate": "101"}
+    for request, sentence in (
+        (asked(PlatformApplicationArn="x"), f"PlatformApplicationArn Reason: {few}"),
+        (asked(PlatformApplicationArn=arn), f"PlatformApplicationArn Reason: {slashes}"),
+        (get(EndpointArn="x"), f"EndpointArn Reason: {few}"),
+        (get(EndpointArn=app), f"EndpointArn Reason: {slashes}"),
+        (get(EndpointArn=f"{arn}invalid"), f"EndpointArn Reason: {id_}"),
+        (_device(sns, app, ""), "Token Reason: cannot be empty"),
+        (_device(sns, app, "t", Attributes={"Token": ""}), f"{value}: Token: cannot be empty"),
+        (_app(sns, **rate), f"{value}: SuccessFeedbackSampleRate: 101 value provided is not an"
+         " integer between 0-100"),
+        (_device(sns, app, "é" * 4_097),
+         "Token Reason: must be at most 8192 bytes long in UTF-8 encoding"),
+        (_device(sns, app, "t", CustomUserData="é" * 1_025),
+         "CustomUserData Reason: must be at most 2048 bytes long in UTF-8 encoding"),
+        (sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"CustomUserData": "x" * 2_049}),
+         f"{value}: CustomUserData: must be at most 2048 bytes long in UTF-8 encoding"),
+    ):  # fmt: skip
+        told = await _refused(request)
+        assert told == f"InvalidParameterException: Invalid parameter: {sentence}"
+
+
+@pytest.mark.parametrize("token", ["my-phone", "c0ffee " * 2, "ab" * 200 + "c", "é"])
+async def test_an_apples_token_is_of_hexadecimal_digits(sns: Client, token: str) -> None:
+    app = await _app(sns, "APNS_SANDBOX")
+    arn = await _device(sns, app, "ab" * 200)
+    sentence = "iOS device tokens must be no more than 400 hexadecimal characters"
+    for request, place in (
+        (_device(sns, app, token), "Token Reason"),
+        (sns.set_endpoint_attributes(EndpointArn=arn, Attributes={"Token": token}),
+         "Attributes Reason: Invalid value for attribute: Token"),
+    ):  # fmt: skip
+        told = await _refused(request)
+        assert told == f"InvalidParameterException: Invalid parameter: {place}: {sentence}"
 
 
 async def test_a_token_has_one_device(sns: Client) -> None:
@@ -158,7 +212,7 @@ async def test_a_topic_reaches_devices_each_with_its_platforms_text(sns: Client)
     topic = await sns.topic()
     arns = []
     for platform in ("GCM", "APNS"):
-        arns.append(await _device(sns, await _app(sns, platform)))
+        arns.append(await _device(sns, await _app(sns, platform), "c0ffee"))
         await sns.subscribe(
             TopicArn=topic, Protocol="application", Endpoint=arns[-1],
             Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead})},

@@ -81,6 +81,40 @@ async def test_a_batch_is_published_in_order_and_deduplicated_within(sns: Client
     assert await sns.texts("inbox.fifo") == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("lacks", "sentence"),
+    [
+        ("MessageGroupId", "The MessageGroupId parameter is required for FIFO topics"),
+        ("MessageDeduplicationId", "The topic should either have ContentBasedDeduplication enabled"
+         " or MessageDeduplicationId provided explicitly"),
+    ],
+)  # fmt: skip
+async def test_a_batch_in_which_one_lacks_its_place_is_refused_as_a_whole(
+    sns: Client, lacks: str, sentence: str
+) -> None:
+    topic = await _topic(sns)
+    await sns.subscribed(topic, "inbox.fifo")
+    entries = [
+        {"Id": str(n), "Message": "x", "MessageGroupId": "g", "MessageDeduplicationId": str(n)}
+        for n in range(3)
+    ]
+    del entries[1][lacks]
+    with pytest.raises(AwsError) as refused:
+        await sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
+    assert refused.value.message == f"Invalid parameter: {sentence}"
+    assert await sns.texts("inbox.fifo") == []
+
+
+@pytest.mark.parametrize(("fifo", "by_content"), [("True", "False"), ("true", "TRUE")])
+async def test_a_fifo_topic_is_asked_for_in_any_case(
+    sns: Client, fifo: str, by_content: str
+) -> None:
+    """str(True) is what AWS's own example for Python sends."""
+    topic = await sns.topic("news.fifo", FifoTopic=fifo, ContentBasedDeduplication=by_content)
+    shown = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert (shown["FifoTopic"], shown["ContentBasedDeduplication"]) == ("true", by_content.lower())
+
+
 async def test_a_standard_queue_gets_copies_without_groups(sns: Client) -> None:
     topic = await _topic(sns, ContentBasedDeduplication="true")
     await sns.subscribed(topic, "inbox", RawMessageDelivery="true")

@@ -144,7 +144,7 @@ def test_the_compiled_filter_agrees_with_a_slow_reference(
         reject()  # Too complex, which another test is about.
     values = filters.values_of_body(json.dumps(body))
     assert values is not None
-    wanted = lets_through(policy, [body])
+    wanted = lets_through(policy, body)
     assert filter.matches(values) == wanted
     plain = [(path, here, {filters.EXACT}) for path, here in values.items()]
     said = filters.tokens_at(filters.BODY, plain)
@@ -255,6 +255,48 @@ async def test_bodies_decide_where_the_scope_says_so(sns: Client) -> None:
     for body in bodies:
         await sns.publish(TopicArn=topic, Message=body)
     assert await sns.texts() == bodies[:1]
+
+
+async def test_a_dot_in_a_name_is_a_step_into_the_body(sns: Client) -> None:
+    """The messages of github.com/localstack/localstack/pull/9319, which AWS let through."""
+    topic = await sns.topic()
+    policies: list[dict[str, Any]] = [
+        {"object.nested.test": ["v"]}, {"object": {"nested": {"test": ["v"]}}},
+    ]  # fmt: skip
+    for n, policy in enumerate(policies):
+        await sns.subscribed(
+            topic, f"inbox-{n}", FilterPolicyScope="MessageBody", FilterPolicy=policy
+        )
+    bodies: list[dict[str, Any]] = [
+        {"object": {"nested": {"test": "v"}}}, {"object.nested.test": "v"},
+        {"object.nested": {"test": "v"}}, {"object": {"nested.test": "v"}},
+    ]  # fmt: skip
+    for body in (*bodies, {"object": {"nested": "v"}}, {"test": "v"}):
+        await sns.publish(TopicArn=topic, Message=json.dumps(body))
+    for n in range(len(policies)):
+        assert [json.loads(text) for text in await sns.texts(f"inbox-{n}")] == bodies
+
+
+async def test_a_dot_in_an_attributes_name_is_none(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.subscribed(topic, FilterPolicy={"a.b": ["v"]})
+    for name in ("a.b", "a"):
+        said = {name: _attribute("String", "v")}
+        await sns.publish(TopicArn=topic, Message=name, MessageAttributes=said)
+    assert await sns.texts() == ["a.b"]
+
+
+def test_nobody_asks_for_what_lies_too_deep() -> None:
+    deep = ".".join("a" * filters.NAMES_MAX)
+    assert filters.compile(json.dumps({deep: ["v"]}), filters.BODY)
+    for policy in ({f"{deep}.a": ["v"]}, {deep: {"a": ["v"]}}):
+        with pytest.raises(FilterError, match="too complex"):
+            filters.compile(json.dumps(policy), filters.BODY)
+    many = {f"{deep}.{'b.' * 9_999}": dict.fromkeys(map(str, range(9_999)), 1), "x": 1}
+    assert filters.values_of_body(json.dumps(many)) == {("x",): [1]}
+    inner = {deep.removesuffix(".a"): dict.fromkeys(map(str, range(3)), 1)}
+    assert len(filters.values_of_body(json.dumps(inner)) or {}) == 3
+    assert filters.values_of_body(json.dumps({"x": inner})) == {}
 
 
 async def test_a_body_with_very_many_texts_is_filtered_too(sns: Client) -> None:

@@ -318,6 +318,23 @@ async def test_other_spellings_of_an_address_lead_nowhere_either(
         await sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"http://{host}/latest")
 
 
+async def test_a_machine_that_knows_no_names_subscribes_and_waits(
+    sns: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(*question: Any, **rest: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    topic = await sns.topic()
+    made = await sns.subscribe(
+        TopicArn=topic, Protocol="https", Endpoint="https://example.com/hook"
+    )
+    assert made["SubscriptionArn"] == "pending confirmation"
+    await sns.world.deliver()
+    shown = (await sns.get_topic_attributes(TopicArn=topic))["Attributes"]
+    assert shown["SubscriptionsPending"] == "1"
+
+
 # -- names and passwords in URLs ------------------------------------------------------------------
 
 

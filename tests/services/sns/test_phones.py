@@ -76,9 +76,28 @@ async def test_a_topic_reaches_phones_with_its_name_and_their_own_text(sns: Clie
     await sns.publish(TopicArn=topic, Message=json.dumps(texts), MessageStructure="json")
     (got,) = await sns.outbox("sms")
     assert (got.text, got.topic_arn) == ("Weather> rain", topic)
-    assert "Invalid SMS endpoint" in await _refused(
-        sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="5550100")
-    )
+
+
+async def test_a_subscribed_number_may_have_dashes(sns: Client) -> None:
+    topic = await sns.topic()
+    await sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+1-555-555-0100")
+    for none in ("5550100", "+1--5555550100", "+1-555-555-0100-", "x-xxx-xxx-xxxx"):
+        assert await _refused(sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint=none)) == (
+            f"InvalidParameterException: Invalid SMS endpoint: {none}"
+        )
+    (listed,) = (await sns.list_subscriptions_by_topic(TopicArn=topic))["Subscriptions"]
+    assert listed["Endpoint"] == "+1-555-555-0100"
+    await sns.publish(TopicArn=topic, Message="rain")
+    assert [one.to for one in await sns.outbox("sms")] == [NUMBER]
+
+
+async def test_what_is_no_number_is_told_as_on_aws(sns: Client) -> None:
+    for ask in (sns.check_if_phone_number_is_opted_out, sns.opt_in_phone_number):
+        told = await _refused(ask(phoneNumber=f"{NUMBER}x"))
+        assert told == (
+            "InvalidParameterException: Invalid parameter: PhoneNumber Reason: input incorrectly"
+            " formatted"
+        )
 
 
 async def test_who_answers_stop_gets_nothing_until_he_is_opted_in(sns: Client) -> None:
@@ -134,6 +153,18 @@ async def test_an_accounts_defaults_count_where_a_message_says_nothing(sns: Clie
     assert asked["attributes"] == {"DefaultSenderID": "Acme"}
 
 
+async def test_an_empty_value_sets_a_default_back(sns: Client) -> None:
+    # As github.com/hashicorp/terraform-provider-aws does it where it destroys the preferences.
+    names = ["MonthlySpendLimit", "DefaultSenderID", "DefaultSMSType", "UsageReportS3Bucket"]
+    names += ["DeliveryStatusIAMRole", "DeliveryStatusSuccessSamplingRate"]
+    made = {"MonthlySpendLimit": "9", "DefaultSenderID": "Acme", "DefaultSMSType": "Transactional"}
+    made["DeliveryStatusSuccessSamplingRate"] = "50"
+    await sns.set_sms_attributes(attributes=made)
+    assert (await sns.get_sms_attributes())["attributes"] == made
+    await sns.set_sms_attributes(attributes=dict.fromkeys(names, ""))
+    assert (await sns.get_sms_attributes())["attributes"] == {"MonthlySpendLimit": "1"}
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shape"),
     [
@@ -150,6 +181,8 @@ async def test_an_accounts_defaults_count_where_a_message_says_nothing(sns: Clie
 async def test_defaults_that_are_refused(sns: Client, name: str, value: str, shape: str) -> None:
     told = await _refused(sns.set_sms_attributes(attributes={name: value}))
     assert told.startswith(shape) and name in told
+    if name == "DefaultSenderID":
+        assert told == "InvalidParameterException: DefaultSenderID is invalid"
 
 
 # -- the sandbox ----------------------------------------------------------------------------------
@@ -184,6 +217,19 @@ async def test_a_number_is_verified_by_the_password_that_it_was_sent(
     await sns.delete_sms_sandbox_phone_number(PhoneNumber=NUMBER)
     told = await _refused(sns.delete_sms_sandbox_phone_number(PhoneNumber=NUMBER))
     assert told.startswith("ResourceNotFoundException")
+
+
+async def test_a_number_that_nobody_tried_to_verify_is_deleted_at_once(sns: Client) -> None:
+    """So do the tests of Ballerina's client on AWS, with numbers that are none of E.164."""
+    for number in ("123456789", "+9411223344667788990"):
+        await sns.create_sms_sandbox_phone_number(PhoneNumber=number)
+        await sns.delete_sms_sandbox_phone_number(PhoneNumber=number)
+    await sns.create_sms_sandbox_phone_number(PhoneNumber=NUMBER)
+    await _refused(
+        sns.verify_sms_sandbox_phone_number(PhoneNumber=NUMBER, OneTimePassword="0000000")
+    )
+    await sns.create_sms_sandbox_phone_number(PhoneNumber=NUMBER)
+    assert "24 hours" in await _refused(sns.delete_sms_sandbox_phone_number(PhoneNumber=NUMBER))
 
 
 async def test_a_password_is_guessed_five_times_and_worth_something_for_a_quarter_of_an_hour(

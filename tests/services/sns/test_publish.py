@@ -90,6 +90,14 @@ async def test_each_protocol_gets_its_own_text(sns: Client) -> None:
     assert sorted(await sns.texts()) == ["for queues", "only"]
 
 
+@pytest.mark.parametrize("structure", ["string", "String"])
+async def test_a_message_may_be_said_to_be_a_string(sns: Client, structure: str) -> None:
+    topic = await sns.topic()
+    await sns.subscribed(topic)
+    await sns.publish(TopicArn=topic, Message='{"sqs": "hi"}', MessageStructure=structure)
+    assert await sns.texts() == ['{"sqs": "hi"}']
+
+
 async def test_more_subscribers_than_a_page_all_get_their_copy(sns: Client) -> None:
     topic = await sns.topic()
     count = fanout.PAGE * 2 + 1

@@ -25,6 +25,17 @@ async def test_creating_a_topic_again_gives_the_same_topic(sns: Client) -> None:
     )
 
 
+async def test_the_default_version_of_signatures_is_shown_to_who_asked_for_it(sns: Client) -> None:
+    """getTopicAttributesTest2 of github.com/ballerina-platform/module-ballerinax-aws.sns."""
+    shown = (await sns.get_topic_attributes(TopicArn=await sns.topic()))["Attributes"]
+    assert "SignatureVersion" not in shown
+    asked = await sns.topic("asked", SignatureVersion="1")
+    assert await sns.topic("asked") == await sns.topic(SignatureVersion="1", name="asked") == asked
+    shown = (await sns.get_topic_attributes(TopicArn=asked))["Attributes"]
+    assert shown["SignatureVersion"] == "1"
+    assert await sns.topic(SignatureVersion="1") == await sns.topic()
+
+
 async def test_lists_come_in_pages(sns: Client) -> None:
     for n in range(101):
         await sns.topic(f"t{n:03}")
@@ -92,16 +103,25 @@ async def test_tags_are_kept_and_limited(sns: Client) -> None:
     assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
 
 
-@pytest.mark.parametrize(("key", "value"), [("", "x"), ("k" * 129, "x"), ("AWS:x", "x"),
-                                           ("k", "v" * 257)])  # fmt: skip
-async def test_tags_that_are_refused(sns: Client, key: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("tags", "sentence"),
+    [
+        ([("AWS:x", "x")], "TagKey Reason: The prefix aws: is reserved"),
+        ([("a", "1"), ("a", "2")], "Duplicated keys are not allowed."),
+        ([("a", "1"), ("a", "1")], "Duplicated keys are not allowed."),
+    ],
+)
+async def test_tags_that_are_refused(
+    sns: Client, tags: list[tuple[str, str]], sentence: str
+) -> None:
     topic = await sns.topic()
+    given = [{"Key": key, "Value": value} for key, value in tags]
     for ask in (
-        sns.tag_resource(ResourceArn=topic, Tags=[{"Key": key, "Value": value}]),
-        sns.create_topic(Name="other", Tags=[{"Key": key, "Value": value}]),
-    ):
-        with pytest.raises(AwsError, match="Invalid parameter: Tag"):
+        sns.tag_resource(ResourceArn=topic, Tags=given), sns.create_topic(Name="other", Tags=given)
+    ):  # fmt: skip
+        with pytest.raises(AwsError) as refused:
             await ask
+        assert refused.value.message == f"Invalid parameter: {sentence}"
     assert (await sns.list_tags_for_resource(ResourceArn=topic))["Tags"] == []
 
 
@@ -122,8 +142,12 @@ async def test_permissions_become_statements_of_the_policy(sns: Client) -> None:
         await sns.add_permission(
             TopicArn=topic, Label="eve", AWSAccountId=["999988887777"], ActionName=["Publish"]
         )
-    for nobody in ("eve", "99998888777", "arn:aws:iam::111122223333:user/nobody"):
-        with pytest.raises(AwsError, match="Policy Error: PrincipalNotFound"):
+    for nobody, sentence in (
+        ("eve", "A provided account ID is not valid"),
+        ("99998888777", "A provided account ID is not valid"),
+        ("arn:aws:iam::111122223333:user/nobody", "Policy Error: PrincipalNotFound"),
+    ):
+        with pytest.raises(AwsError, match=f"^Invalid parameter: {sentence}$"):
             await sns.add_permission(
                 TopicArn=topic, Label="x", AWSAccountId=[nobody], ActionName=["Publish"]
             )
@@ -166,6 +190,11 @@ async def test_a_topics_policy_is_about_actions_on_topics(sns: Client, action: s
         ("DisplayName", "x" * 101, "DisplayName"),
         ("SignatureVersion", "3", "SignatureVersion: Invalid value. Must be 1 or 2."),
         ("TracingConfig", "Off", "Invalid tracing config value: Off"),
+        (
+            "SQSSuccessFeedbackSampleRate",
+            "500",
+            "SQSSuccessFeedbackSampleRate: 500 value provided is not an integer between 0-100",
+        ),
     ],
 )
 async def test_attributes_that_are_refused_say_of_which_request(

@@ -122,6 +122,8 @@ def publish_batch(tx: Transaction, call: Call, request: Fields) -> Fields:
     topic = topics.find(tx, call, request["TopicArn"])
     if sum(contents.size_of(entry) for entry in entries) > topic.message_bytes_max:
         raise BatchRequestTooLongException
+    for entry in entries if topic.fifo else ():
+        contents.check_ordered(topic, entry)
     done: list[Fields] = []
     failed: list[Fields] = []
     for entry in entries:

@@ -41,7 +41,7 @@ def create_platform_application(tx: Transaction, call: Call, request: Fields) ->
         return {"PlatformApplicationArn": made.arn}
     if applications.changed(tx, found, request["Attributes"]) != found:
         raise InvalidParameterException.of(
-            "Attributes", "Platform application already exists with different attributes"
+            "Name", "An application with the same name but different properties already exists"
         )
     return {"PlatformApplicationArn": found.arn}
 
@@ -95,10 +95,11 @@ def list_platform_applications(tx: Reader, call: Call, request: Fields) -> Field
 @SERVICE.operation(on=_on_application, home=_home_of_devices)
 def create_platform_endpoint(tx: Transaction, call: Call, request: Fields) -> Fields:
     application = applications.find(tx, request["PlatformApplicationArn"])
-    attributes = {**request.get("Attributes", {}), "Token": request["Token"]}
-    if "CustomUserData" in request:
-        attributes["CustomUserData"] = request["CustomUserData"]
-    return {"EndpointArn": devices.create(tx, call, application, attributes).arn}
+    named: dict[str, str] = {
+        name: request[name] for name in ("Token", "CustomUserData") if name in request
+    }
+    made = devices.create(tx, call, application, named, request.get("Attributes", {}))
+    return {"EndpointArn": made.arn}
 
 
 @SERVICE.operation(on=_on_application, reads=True)

@@ -100,26 +100,43 @@ def _owned(tx: Reader, call: Call, request: Fields, operation: str) -> tuple[Top
     """A subscription is its owner's and the topic's owner's, whatever an identity's policies say
     of others' (each action's page)."""
     topic, found = subscriptions.find(tx, request["SubscriptionArn"])
-    if topic.region != call.region:
+    _check_owned(call, topic.arn, (found.owner, topic.account), operation)
+    return topic, found
+
+
+def _check_owned(call: Call, topic_arn: str, owners: tuple[str, ...], operation: str) -> None:
+    if topic_arn.split(":")[3] != call.region:
         raise InvalidParameterException.of("SubscriptionArn")
-    if call.principal.account not in (found.owner, topic.account):
+    if call.principal.account not in owners:
         raise AuthorizationErrorException(
             f"User: {call.principal.arn} is not authorized to perform: SNS:{operation}"
-            f" on resource: {topic.arn}"
+            f" on resource: {topic_arn}"
         )
-    return topic, found
 
 
 @SERVICE.operation(open=True, home=_home_of_subscription)
 def unsubscribe(tx: Transaction, call: Call, request: Fields) -> Fields:
-    """Also by the link in each notification, which nobody signs (the action's page)."""
-    if call.principal.kind == "anonymous":
-        topic, found = subscriptions.find(tx, request["SubscriptionArn"])
+    """Also by the link in each notification, which nobody signs (the action's page).
+
+    Of one that is not there, or is no more, it says nothing: so AWS answered in the tests that are
+    told of in github.com/localstack/localstack/pull/7901 and /8458. An ARN of another account is
+    refused all the same (the tests of github.com/ballerina-platform/module-ballerinax-aws.sns).
+    """
+    known = subscriptions.look(tx, request["SubscriptionArn"])
+    signed = call.principal.kind != "anonymous"
+    if signed:
+        call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
+    if known is None:
+        topic_arn = request["SubscriptionArn"].rpartition(":")[0]
+        if signed:
+            _check_owned(call, topic_arn, (topic_arn.split(":")[4],), "Unsubscribe")
+        return {}
+    if signed:
+        topic, found = _owned(tx, call, request, "Unsubscribe")
+    else:
+        topic, found = known
         if found.locked:
             raise AuthorizationErrorException
-    else:
-        call.ports.authorise(tx, call, SERVICE, ("sns:Unsubscribe",), ("*",), call.context)
-        topic, found = _owned(tx, call, request, "Unsubscribe")
     if found.pending:
         # "You can't delete a subscription that is pending confirmation" (docs:
         # sns-delete-subscription-topic); in these words, says the Terraform provider's code.

@@ -55,6 +55,10 @@ def _tag_keys(tx: Reader, call: Call, request: Fields) -> dict[str, Any]:
 @SERVICE.operation(on=_on_new, keys=_tag_keys)
 def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     name, attributes = request["Name"], request.get("Attributes", {})
+    if "FifoTopic" in attributes:
+        # "True" will do: str(True) is what AWS's own example sends (sns_fifo_topic.py in
+        # github.com/awsdocs/aws-doc-sdk-examples).
+        attributes = {**attributes, "FifoTopic": attributes["FifoTopic"].lower()}
     _check_name(name, attributes.get("FifoTopic", "false"))
     made = Topic(name, call.account, call.region, call.arn("sns", name), epoch=call.new_id())
     for attribute, value in attributes.items():
@@ -82,8 +86,10 @@ def create_topic(tx: Transaction, call: Call, request: Fields) -> Fields:
     asked = found
     for attribute, value in attributes.items():
         asked = topics.with_attribute(asked, attribute, value)
-    # Whoever asks for PassThrough asks for what a topic does that was not told.
-    asked = msgspec.structs.replace(asked, tracing=found.tracing)
+    # Whoever asks for what a topic does that was not told asks for the same.
+    asked = msgspec.structs.replace(
+        asked, tracing=found.tracing, signature_told=found.signature_told
+    )
     if asked != found or (protection and made.protection != found.protection):
         raise InvalidParameterException.of(
             "Attributes", "Topic already exists with different attributes"
@@ -204,7 +210,7 @@ def add_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
         "Resource": topic.arn,
     })  # fmt: skip
     policy["Statement"] = statements
-    topics.save(tx, topics.with_attribute(topic, "Policy", json.dumps(policy)))
+    topics.save(tx, topics.with_attribute(topic, "Policy", _encoded(policy)))
     return {}
 
 
@@ -214,10 +220,15 @@ def remove_permission(tx: Transaction, call: Call, request: Fields) -> Fields:
     policy = json.loads(topic.policy or topics.default_policy(topic))
     policy["Statement"] = [s for s in _statements(policy) if s.get("Sid") != request["Label"]]
     if policy["Statement"]:
-        topics.save(tx, topics.with_attribute(topic, "Policy", json.dumps(policy)))
+        topics.save(tx, topics.with_attribute(topic, "Policy", _encoded(policy)))
     else:
         topics.save(tx, msgspec.structs.replace(topic, policy=""))
     return {}
+
+
+def _encoded(policy: dict[str, Any]) -> str:
+    """As a topic's default policy is written: without spaces."""
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def _principal(tx: Reader, name: str) -> str:
@@ -226,6 +237,9 @@ def _principal(tx: Reader, name: str) -> str:
         return f"arn:aws:iam::{name}:root"
     if name == "*":
         return name
+    if not name.startswith("arn:"):
+        # AWS's answer in the tests of github.com/ballerina-platform/module-ballerinax-aws.sns.
+        raise InvalidParameterException.of("A provided account ID is not valid")
     named = {"Effect": "Allow", "Principal": {"AWS": name}, "Action": "sns:Publish",
              "Resource": "*"}  # fmt: skip
     text = topics.fastened(tx, "Policy", json.dumps({"Version": "2012-10-17", "Statement": named}))

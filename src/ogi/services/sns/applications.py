@@ -2,7 +2,9 @@
 
 Law: credentials of push services are not kept, since nothing here uses them: what stays is a digest
 that tells whether they are the same again.
-docs.aws.amazon.com/sns/latest/api/API_SetPlatformApplicationAttributes.html
+docs.aws.amazon.com/sns/latest/api/API_SetPlatformApplicationAttributes.html; what is said of ARNs,
+tokens and attributes here and in `devices`: the tests of
+github.com/ballerina-platform/module-ballerinax-aws.sns, which run on AWS.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from ogi import arn as arns
 from ogi.errors import unsupported
 from ogi.service import Call
 from ogi.services.sns import feedback, topics
-from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    NotFoundException,
+    check_elements,
+    check_slashes,
+)
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
@@ -63,7 +70,10 @@ TABLE = Table("sns.application", Application)
 
 
 def parse(arn: str) -> arns.Arn:
+    check_elements(arn, "PlatformApplicationArn")
     found = arns.parse(arn)
+    if found is not None and found.service == "sns":
+        check_slashes(found.resource, 2, "PlatformApplicationArn")
     if found is None or found.service != "sns" or not re.fullmatch(
         r"app/[A-Z_]+/[A-Za-z0-9_.-]{1,256}", found.resource
     ):  # fmt: skip
@@ -104,6 +114,8 @@ def changed(tx: Reader, found: Application, attributes: Mapping[str, str]) -> Ap
     for name, value in attributes.items():
         if len(value.encode()) > VALUE_BYTES_MAX:
             raise InvalidParameterException.of("Attributes", f"{name} is too long")
+        if name == "PlatformPrincipal" and found.platform == "GCM" and not value:
+            continue  # AWS's example for Java sends it for all platforms: SNSMobilePush.
         if name in _SECRETS:
             if not value:
                 raise _invalid(name, "cannot be empty")
@@ -112,7 +124,7 @@ def changed(tx: Reader, found: Application, attributes: Mapping[str, str]) -> Ap
                 method = _method(found.platform, value)
         elif name in FEEDBACK:
             if value:
-                feedback.check(found.account, name, value)
+                _check_feedback(found.account, name, value)
             plain[name] = value
         elif name in _PLAIN or name.removeprefix("Event") in EVENTS:
             if name not in _PLAIN and value:
@@ -133,6 +145,16 @@ def _method(platform: str, credential: str) -> str:
     if platform == "GCM":
         return "token" if credential.lstrip().startswith("{") else "key"
     return "certificate" if platform.startswith(("APNS", "MACOS")) else ""
+
+
+def _check_feedback(account: str, name: str, value: str) -> None:
+    try:
+        feedback.check(account, name, value)
+    except InvalidParameterException as error:
+        reason = error.message.removeprefix("Invalid parameter: ")
+        raise InvalidParameterException.of(
+            "Attributes", f"Invalid value for attribute: {reason}"
+        ) from error
 
 
 def _check_topic(tx: Reader, found: Application, name: str, topic_arn: str) -> None:

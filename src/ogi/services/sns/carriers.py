@@ -108,7 +108,7 @@ def _carry_text(
     tx: Transaction, call: Call, topic: Topic, subscription: Subscription, content: Content
 ) -> str:
     """Why a phone does not get the message, which is kept in any case; '' if it does."""
-    name, number = topic.display_name, subscription.endpoint
+    name, number = topic.display_name, phones.dialled(subscription.endpoint)
     letter = texting.letter(tx, call, number, content, topic.arn, name)
     outbox.keep(tx, call, letter)
     carrier_statuses.of_text(tx, call, texting.defaults(tx, call.home), letter, content)

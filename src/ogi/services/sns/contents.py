@@ -104,7 +104,8 @@ def read(call: Call, topic: Topic, request: Fields, platform: str = "") -> Conte
     if structure == "json":
         texts = _by_protocol(message, platform)
         text = texts.get("default", "")
-    elif structure:
+    elif structure and structure.lower() != "string":
+        # Programs that run on AWS say that the message is a string, though no page lists it.
         raise InvalidParameterException.of("MessageStructure")
     return Content(
         call.new_id(), text, texts, _subject(request), attributes, call.now, group, deduplication,
@@ -126,25 +127,31 @@ def _fair(request: Fields) -> tuple[str, str]:
     return group, ""
 
 
-def _fifo(topic: Topic, request: Fields) -> tuple[str, str]:
-    """(group, deduplication id) of a message to a FIFO topic."""
-    group, deduplication = request.get("MessageGroupId"), request.get("MessageDeduplicationId")
-    if not group:
+def check_ordered(topic: Topic, request: Fields) -> None:
+    """Raise what a message to a FIFO topic lacks; it costs a batch all of its entries (the tests of
+    github.com/ballerina-platform/module-ballerinax-aws.sns: publishBatchToFifoTestNegative)."""
+    if not request.get("MessageGroupId"):
         raise InvalidParameterException.of(
             "The MessageGroupId parameter is required for FIFO topics"
         )
-    if not _GROUP.fullmatch(group):
-        raise InvalidParameterException.of("MessageGroupId")
-    if deduplication:
-        if not _GROUP.fullmatch(deduplication):
-            raise InvalidParameterException.of("MessageDeduplicationId")
-        return group, deduplication
-    if not topic.content_based_deduplication:
+    if not request.get("MessageDeduplicationId") and not topic.content_based_deduplication:
         raise InvalidParameterException.of(
             "The topic should either have ContentBasedDeduplication enabled or"
             " MessageDeduplicationId provided explicitly"
         )
-    return group, hashlib.sha256(request["Message"].encode()).hexdigest()
+
+
+def _fifo(topic: Topic, request: Fields) -> tuple[str, str]:
+    """(group, deduplication id) of a message to a FIFO topic."""
+    group, deduplication = request.get("MessageGroupId", ""), request.get("MessageDeduplicationId")
+    if group and not _GROUP.fullmatch(group):
+        raise InvalidParameterException.of("MessageGroupId")
+    check_ordered(topic, request)
+    if not deduplication:
+        return group, hashlib.sha256(request["Message"].encode()).hexdigest()
+    if not _GROUP.fullmatch(deduplication):
+        raise InvalidParameterException.of("MessageDeduplicationId")
+    return group, deduplication
 
 
 def size_of(request: Fields) -> int:

@@ -40,6 +40,11 @@ _OF_TOPIC = {
 }
 
 
+_EMPTY = {"sicklyRetryPolicy": None, "guaranteed": False}
+"""What an EffectiveDeliveryPolicy shows beside the parts that count, and is taken back as it was
+shown: whoever copies one policy to another subscription sends it."""
+
+
 class Policy(msgspec.Struct, frozen=True):
     """What counts for a subscription."""
 
@@ -52,10 +57,10 @@ class Policy(msgspec.Struct, frozen=True):
         phases = self.phases
         return {
             "healthyRetryPolicy": _shown_retries(phases),
-            "sicklyRetryPolicy": None,
+            "sicklyRetryPolicy": _EMPTY["sicklyRetryPolicy"],
             "throttlePolicy": self.per_second and {"maxReceivesPerSecond": self.per_second},
             "requestPolicy": {"headerContentType": self.content_type},
-            "guaranteed": False,
+            "guaranteed": _EMPTY["guaranteed"],
         }
 
 
@@ -75,7 +80,7 @@ def _shown_retries(phases: Phases) -> dict[str, Any]:
 def of(topic_policy: str, subscription_policy: str) -> Policy:
     """The policy that counts: the subscription's over the topic's over the default."""
     defaults, overridable = _of_topic(topic_policy)
-    own = _parsed(subscription_policy, set(_OF_TOPIC.values())) if overridable else {}
+    own = _own(subscription_policy) if overridable else {}
     parts = {**defaults, **own}
     retries = {**DEFAULT_RETRIES, **_object(parts.get("healthyRetryPolicy"))}
     throttle = _object(parts.get("throttlePolicy")).get("maxReceivesPerSecond")
@@ -116,6 +121,15 @@ def _of_topic(text: str) -> tuple[dict[str, Any], bool]:
     _check_names(http, {*_OF_TOPIC, "disableSubscriptionOverrides"})
     found = {_OF_TOPIC[name]: value for name, value in http.items() if name in _OF_TOPIC}
     return found, http.get("disableSubscriptionOverrides") is not True
+
+
+def _own(text: str) -> dict[str, Any]:
+    """A subscription's parts that count."""
+    found = _parsed(text, {*_OF_TOPIC.values(), *_EMPTY})
+    for name, empty in _EMPTY.items():
+        if found.pop(name, empty) is not empty:
+            raise _refusal(f"Unexpected JSON member: {name}")
+    return found
 
 
 def _parsed(text: str, names: set[str]) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """Devices: the platform endpoints of an application. They lie in the application's own home.
 
 docs.aws.amazon.com/sns/latest/api/API_CreatePlatformEndpoint.html and
-docs.aws.amazon.com/sns/latest/api/API_SetEndpointAttributes.html
+docs.aws.amazon.com/sns/latest/api/API_SetEndpointAttributes.html; what is refused, in which words
+and at which length: by what clients tell AWS's answers, services/gundeck of
+github.com/wireapp/wire-server and the tests that `applications` names.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -17,12 +19,19 @@ from ogi import deliveries
 from ogi.service import Call, Fields, Principal
 from ogi.services.sns import applications, envelopes
 from ogi.services.sns.applications import Application
-from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    NotFoundException,
+    check_elements,
+    check_slashes,
+)
 from ogi.services.sns.service import SERVICE
 from ogi.storage import Home, Reader, Transaction
 from ogi.storage.tables import Table
 
-TOKEN_CHARS_MAX = 4_096
+TOKEN_BYTES_MAX = 8_192
+APPLE_TOKEN = re.compile(r"[0-9A-Fa-f]{1,400}")
+ID_CHARS = 36
 USER_DATA_BYTES_MAX = 2_048
 SWEEP_PAGE = 100
 """Devices of a deleted application that go in one transaction."""
@@ -62,7 +71,16 @@ def is_arn(arn: str) -> bool:
 
 def parse(arn: str, member: str = "EndpointArn") -> tuple[arns.Arn, str, str]:
     """(the ARN's parts, the ARN of its application, its id)"""
+    check_elements(arn, member)
     found = arns.parse(arn)
+    if found is not None and found.service == "sns":
+        check_slashes(found.resource, 3, member)
+        if len(found.resource.rpartition("/")[2]) != ID_CHARS:
+            raise InvalidParameterException.of(
+                member,
+                "ARN specifies an invalid endpointId: UUID must be encoded in exactly 36"
+                " characters.",
+            )
     parts = _RESOURCE.fullmatch(found.resource) if found is not None else None
     if found is None or found.service != "sns" or parts is None:
         raise InvalidParameterException.of(member)
@@ -97,13 +115,23 @@ def of_token(tx: Reader, application: Application, token: str) -> Device | None:
 
 
 def create(
-    tx: Transaction, call: Call, application: Application, attributes: Mapping[str, str]
+    tx: Transaction,
+    call: Call,
+    application: Application,
+    parameters: Mapping[str, str],
+    attributes: Mapping[str, str],
 ) -> Device:
-    """The device with these attributes, Token among them: the one that is there, or a new one."""
+    """The device with these attributes: the one that is there, or a new one.
+
+    parameters: those that the request names by itself, Token among them, which count before others.
+    """
     id = call.new_id()
     resource = f"endpoint/{application.platform}/{application.name}/{id}"
     arn = arns.make("sns", application.region, application.account, resource)
-    made = changed(Device(id, arn, application.platform, application.epoch, ""), attributes)
+    made = _changed(
+        Device(id, arn, application.platform, application.epoch, ""), attributes, _of_attribute
+    )
+    made = _changed(made, parameters, InvalidParameterException.of)
     found = of_token(tx, application, made.token)
     if found is None:
         _save(tx, application, made)
@@ -116,7 +144,7 @@ def create(
 
 def change(tx: Transaction, call: Call, arn: str, attributes: Mapping[str, str]) -> None:
     application, found = find(tx, arn)
-    made = changed(found, attributes)
+    made = _changed(found, attributes, _of_attribute)
     other = of_token(tx, application, made.token)
     if other is not None and other.id != made.id:
         raise _taken(other)
@@ -137,28 +165,54 @@ def delete(tx: Transaction, call: Call, arn: str) -> None:
     _announce(tx, call, application, device, "EndpointDeleted")
 
 
-def changed(device: Device, attributes: Mapping[str, str]) -> Device:
+def _of_attribute(name: str, reason: str = "") -> InvalidParameterException:
+    more = f": {reason}" if reason else ""
+    return InvalidParameterException.of("Attributes", f"Invalid value for attribute: {name}{more}")
+
+
+Refusal = Callable[..., InvalidParameterException]
+"""Made of a name and, if it is known what AWS says, a reason."""
+
+
+def _changed(device: Device, attributes: Mapping[str, str], refusal: Refusal) -> Device:
     """A device with these attributes; raises what SNS refuses."""
     for name, value in attributes.items():
         if name == "Token":
-            if not 0 < len(value) <= TOKEN_CHARS_MAX or not value.isprintable():
-                raise InvalidParameterException.of("Token")
-            # "The device token for the iOS platform is returned in lowercase" (the action's page).
-            apple = device.platform.startswith(("APNS", "MACOS"))
-            device = msgspec.structs.replace(device, token=value.lower() if apple else value)
+            token = _token(device.platform, value, refusal)
+            device = msgspec.structs.replace(device, token=token)
         elif name == "Enabled":
             if value.lower() not in ("true", "false"):
-                raise InvalidParameterException.of("Enabled")
+                raise refusal("Enabled")
             device = msgspec.structs.replace(device, enabled=value.lower() == "true")
         elif name == "CustomUserData":
             if len(value.encode()) > USER_DATA_BYTES_MAX:
-                raise InvalidParameterException.of(
-                    "CustomUserData", "must be at most 2048 bytes long in UTF-8 encoding"
-                )
+                raise refusal(name, _at_most(USER_DATA_BYTES_MAX))
             device = msgspec.structs.replace(device, user_data=value)
         else:
             raise InvalidParameterException.of("Attributes", f"{name} is not an attribute")
     return device
+
+
+def _at_most(size: int) -> str:
+    return f"must be at most {size} bytes long in UTF-8 encoding"
+
+
+def _token(platform: str, given: str, refusal: Refusal) -> str:
+    """A device's token as it is kept; raises if it is none of the platform's."""
+    if not given:
+        raise refusal("Token", "cannot be empty")
+    if platform.startswith(("APNS", "MACOS")):
+        if not APPLE_TOKEN.fullmatch(given):
+            raise refusal(
+                "Token", "iOS device tokens must be no more than 400 hexadecimal characters"
+            )
+        # "The device token for the iOS platform is returned in lowercase" (SetEndpointAttributes).
+        return given.lower()
+    if len(given.encode()) > TOKEN_BYTES_MAX:
+        raise refusal("Token", _at_most(TOKEN_BYTES_MAX))
+    if not given.isprintable():
+        raise refusal("Token")
+    return given
 
 
 def _taken(found: Device) -> InvalidParameterException:

@@ -37,6 +37,23 @@ class InvalidParameterException(AwsError):
         return refused
 
 
+def check_elements(arn: str, member: str) -> None:
+    """Refuse what has too few elements for an ARN."""
+    elements = len(arn.split(":"))
+    if elements < 6:
+        raise InvalidParameterException.of(
+            member, f"An ARN must have at least 6 elements, not {elements}"
+        )
+
+
+def check_slashes(resource: str, count: int, member: str) -> None:
+    """Refuse the last part of an ARN of mobile push that has other than so many slashes."""
+    if resource.count("/") != count:
+        raise InvalidParameterException.of(
+            member, "Wrong number of slashes in relative portion of the ARN."
+        )
+
+
 @contextmanager
 def of_attributes() -> Iterator[None]:
     """What is refused of one attribute, in the words for several: CreateTopic and Subscribe.

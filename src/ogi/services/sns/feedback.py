@@ -54,7 +54,10 @@ def check(account: str, name: str, value: str) -> None:
     """Raise what is refused of an attribute that names a role of `account`, or a rate."""
     if name.endswith("Rate"):
         if not value.isdecimal() or int(value) > 100:
-            raise InvalidParameterException.of(name, "must be an integer between 0 and 100")
+            # AWS's answer in the tests of Ballerina's client (see applications).
+            raise InvalidParameterException.of(
+                f"{name}: {value} value provided is not an integer between 0-100"
+            )
         return
     role = arns.parse(value)
     if role is None or role.service != "iam" or not role.resource.startswith("role/"):

@@ -28,6 +28,8 @@ from ogi.services.sns.lookups import Span
 
 KEYS_MAX = 5
 COMBINATIONS_MAX = 150
+NAMES_MAX = 150
+"""Names on the way to one value; nobody asks for what lies deeper, since depths multiply."""
 POLICY_BYTES_MAX = 256 * 1024
 COMPILED_MAX = 16_384
 COUNTED_MAX = 256
@@ -50,6 +52,9 @@ _BEHIND = "~"
 """Behind all names of conditions."""
 
 Path = tuple[str, ...]
+"""Names from the outside in. In bodies, and in policies about them, a dot in a name is a step as
+well: `{"a.b": ...}` and `{"a": {"b": ...}}` say the same, since AWS flattens both alike
+(github.com/localstack/localstack/pull/9319, "after checking with AWS")."""
 Values = Mapping[Path, Sequence[Any]]
 """What a message says: the values at the end of each path."""
 
@@ -59,6 +64,8 @@ class Rule(msgspec.Struct, frozen=True):
 
     path: Path
     conditions: tuple[Condition, ...]
+    depth: int
+    """How deep it stands in the policy."""
 
     def holds(self, values: Values) -> bool:
         found = values.get(self.path)
@@ -125,7 +132,7 @@ def compile(policy: str, scope: str) -> Filter:
     try:
         if len(_names(parsed)) > KEYS_MAX:
             raise FilterError(f"Filter policy can not have more than {KEYS_MAX} keys")
-        alternatives = tuple(tuple(rules) for rules in _expanded(parsed, (), scope))
+        alternatives = tuple(tuple(rules) for rules in _expanded(parsed, (), 1, scope))
     except RecursionError:
         raise FilterError("Filter policy is too complex") from None
     if sum(map(_combinations, alternatives)) > COMBINATIONS_MAX:
@@ -255,7 +262,12 @@ def values_of_body(text: str) -> Values | None:
     while stack:
         path, node = stack.pop()
         if isinstance(node, dict):
-            stack.extend(((*path, name), value) for name, value in node.items())
+            left = NAMES_MAX - len(path)
+            stack.extend(
+                ((*path, *name.split(".")), value)
+                for name, value in node.items()
+                if name.count(".") < left
+            )
         elif isinstance(node, list):
             stack.extend((path, value) for value in node)
         else:
@@ -311,23 +323,26 @@ def _is_or(name: str, value: Any) -> bool:
     )
 
 
-def _expanded(policy: dict[str, Any], path: Path, scope: str) -> Iterator[list[Rule]]:
+def _expanded(policy: dict[str, Any], path: Path, depth: int, scope: str) -> Iterator[list[Rule]]:
     """The alternatives of a policy, each as the rules that must all hold."""
     found: list[list[Rule]] = [[]]
     for name, value in policy.items():
+        here = (name,) if scope == ATTRIBUTES else (*path, *name.split("."))
+        if len(here) > NAMES_MAX:
+            raise FilterError("Filter policy is too complex")
         if _is_or(name, value):
-            several = [rules for one in value for rules in _expanded(one, path, scope)]
+            several = [rules for one in value for rules in _expanded(one, path, depth, scope)]
         elif isinstance(value, dict):
             if scope == ATTRIBUTES:
                 raise NestedPolicy
             if not value:
                 raise FilterError("Empty objects are not allowed")
-            several = list(_expanded(value, (*path, name), scope))
+            several = list(_expanded(value, here, depth + 1, scope))
         elif isinstance(value, list):
             if not value:
                 raise FilterError("Empty arrays are not allowed")
             conditions = tuple(map(read, value))
-            several = [[Rule((*path, name), conditions)]]
+            several = [[Rule(here, conditions, depth)]]
         else:
             raise FilterError(f'"{name}" must be an object or an array')
         if len(found) * len(several) > COMBINATIONS_MAX:
@@ -340,7 +355,7 @@ def _combinations(rules: tuple[Rule, ...]) -> int:
     """Values multiplied over the keys, each with its depth."""
     total = 1
     for rule in rules:
-        total *= len(rule.conditions) * len(rule.path)
+        total *= len(rule.conditions) * rule.depth
     return total
 
 

@@ -46,8 +46,8 @@ const leave = async () => {
   await act("Unsubscribe", ["SubscriptionArn"]);
   show("title", "Subscription removed!");
   show("what", who + " is no longer subscribed by: " + asked.get("SubscriptionArn"));
-  show("more", "If it was not your intention to unsubscribe, follow the link in the mail that comes"
-    + " now to resubscribe.");
+  show("more", "If it was not your intention to unsubscribe, follow the link in the mail about it"
+    + " to resubscribe.");
 };
 const wanted = location.pathname.endsWith("/unsubscribe.html") ? leave : confirm;
 const done = wanted().catch((error) => {

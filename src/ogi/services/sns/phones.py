@@ -42,10 +42,19 @@ def is_number(text: str) -> bool:
     return E164.fullmatch(text) is not None
 
 
-def checked(number: str, member: str = "PhoneNumber") -> str:
-    """The number of a request; raises if it is none."""
+def dialled(text: str) -> str:
+    """A number of a subscription as it is dialled: a dash between two digits is none of it.
+
+    "+63-123-456-7890" is one, as somebody tells of AWS in github.com/getmoto/moto/issues/2529.
+    """
+    return re.sub(r"(?<=[0-9])-(?=[0-9])", "", text)
+
+
+def checked(number: str) -> str:
+    """The number of a request; raises if it is none, in AWS's words (the tests of
+    github.com/ballerina-platform/module-ballerinax-aws.sns)."""
     if not is_number(number):
-        raise InvalidParameterException.of(member, f"{number} is not in E.164 format")
+        raise InvalidParameterException.of("PhoneNumber", "input incorrectly formatted")
     return number
 
 
@@ -69,7 +78,7 @@ def reply(tx: Transaction, call: Call, number: str, text: str) -> bool:
 
 def opt_in(tx: Transaction, call: Call, number: str) -> None:
     """Messages to the number are delivered again."""
-    if not is_opted_out(tx, call.home, checked(number, "phoneNumber")):
+    if not is_opted_out(tx, call.home, checked(number)):
         return
     latest = OPTED_IN.get(tx, call.home, number)
     if latest is not None and latest.at + OPT_IN_EVERY_S > call.now:

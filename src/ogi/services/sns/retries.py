@@ -47,11 +47,13 @@ class Phases(msgspec.Struct, frozen=True):
         return self.shortest * self.shortest_s + backing_off + self.longest * self.longest_s
 
     def _backed_off_s(self, step: int) -> float:
-        """From the shortest wait to the longest in `backing_off` steps, by the function's curve."""
-        part = step / self.backing_off
+        """The shortest wait "with the first retry attempt in the backoff phase", the longest "with
+        the final retry attempt" (the page above), and between them the function's curve."""
+        last = self.backing_off - 1
+        part = (step - 1) / last if last else 0.0
         low, high = self.shortest_s, self.longest_s
-        if self.function == "arithmetic":
-            part = step * (step + 1) / (self.backing_off * (self.backing_off + 1))
+        if self.function == "arithmetic" and last:
+            part = (step - 1) * step / (last * (last + 1))
         elif self.function == "geometric":
             part = 2**part - 1
         elif self.function == "exponential":

@@ -118,7 +118,7 @@ def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) ->
             raise InvalidParameterException.of("Email address")
         return
     if protocol == "sms":
-        if not phones.is_number(endpoint):
+        if not phones.is_number(phones.dialled(endpoint)):
             raise InvalidParameterException(f"Invalid SMS endpoint: {endpoint}")
         return
     if protocol == "application":
@@ -140,10 +140,10 @@ def check(tx: Reader, call: Call, topic: Topic, protocol: str, endpoint: str) ->
 def _check_device(tx: Reader, call: Call, endpoint: str) -> None:
     """A device of the subscriber's own: who else's it is cannot confirm.
 
-    What is said of none, and of a number that is none: cdk-preflight (see errors).
+    What is said of none: the tests of github.com/ballerina-platform/module-ballerinax-aws.sns.
     """
     if not devices.is_arn(endpoint):
-        raise InvalidParameterException.of("Application endpoint arn invalid")
+        raise InvalidParameterException.of(f"Application endpoint arn invalid:{endpoint}")
     found, _, _ = devices.parse(endpoint, "Endpoint")
     if found.account != call.principal.account or devices.look(tx, endpoint) is None:
         raise InvalidParameterException.of(

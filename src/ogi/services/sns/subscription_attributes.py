@@ -40,10 +40,8 @@ def changed(subscription: Subscription, attributes: Mapping[str, str]) -> Subscr
         elif name == "RedrivePolicy":
             subscription = _with_redrive(subscription, value)
         elif name == "DeliveryPolicy":
-            if subscription.protocol not in ("http", "https"):
-                raise InvalidParameterException.of(
-                    "DeliveryPolicy: Delivery policies are for HTTP/S subscriptions only"
-                )
+            # Kept whatever the protocol, as AWS keeps it (the tests of Ballerina's client give one
+            # to a phone's subscription); only HTTP/S goes by it.
             delivery_policies.of("", value)
             subscription = msgspec.structs.replace(subscription, delivery_policy=value)
         elif name == "ReplayPolicy":
@@ -94,7 +92,7 @@ def shown(topic: Topic, subscription: Subscription) -> dict[str, str]:
         found["DeliveryPolicy"] = subscription.delivery_policy
     if subscription.protocol in ("http", "https"):
         policy = delivery_policies.of(topic.delivery_policy, subscription.delivery_policy)
-        found["EffectiveDeliveryPolicy"] = json.dumps(policy.shown())
+        found["EffectiveDeliveryPolicy"] = msgspec.json.encode(policy.shown()).decode()
     return found
 
 
@@ -113,8 +111,7 @@ def _with_raw(subscription: Subscription, value: str) -> Subscription:
     raw = value.lower() == "true"
     if raw and subscription.protocol not in RAW:
         raise InvalidParameterException.of(
-            "Attributes",
-            f"Delivery protocol [{subscription.protocol}] does not support raw message delivery.",
+            f"Delivery protocol [{subscription.protocol}] does not support raw message delivery."
         )
     return msgspec.structs.replace(subscription, raw=raw)
 

@@ -11,7 +11,11 @@ import msgspec
 from ogi import arn as arns
 from ogi.services.sns import filters, quotas, topics
 from ogi.services.sns.archive_policies import Replay
-from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    NotFoundException,
+    check_elements,
+)
 from ogi.services.sns.filters import Filter
 from ogi.services.sns.topics import Topic
 from ogi.storage import Home, Reader, Transaction, control, keys
@@ -110,11 +114,17 @@ def filter_of(subscription: Subscription) -> Filter:
 
 
 def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
+    found = look(tx, subscription_arn)
+    if found is None:
+        raise NotFoundException("Subscription does not exist")
+    return found
+
+
+def look(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription] | None:
+    check_elements(subscription_arn, "SubscriptionArn")
     parts = arns.parse(subscription_arn)
     if parts is None or parts.service != "sns" or parts.resource.count(":") != 1:
-        elements = len(subscription_arn.split(":"))
-        reason = f"An ARN must have at least 6 elements, not {elements}" if elements < 6 else ""
-        raise InvalidParameterException.of("SubscriptionArn", reason)
+        raise InvalidParameterException.of("SubscriptionArn")
     name, id = parts.resource.split(":")
     if not _ID.fullmatch(id):
         raise InvalidParameterException.of("SubscriptionId")
@@ -122,7 +132,7 @@ def find(tx: Reader, subscription_arn: str) -> tuple[Topic, Subscription]:
     found = TABLE.get(tx, home, name, id)
     topic = topics.TABLE.get(tx, home, name)
     if found is None or topic is None or found.epoch != topic.epoch:
-        raise NotFoundException("Subscription does not exist")
+        return None
     return topic, found
 
 

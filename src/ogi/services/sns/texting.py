@@ -25,6 +25,17 @@ TEXT_CHARS_MAX = 1_600
 TYPES = ("Promotional", "Transactional")
 SPEND_LIMIT = "1"
 """US dollars a month, where an account has asked for nothing else."""
+_NAMES = frozenset(
+    {
+        "MonthlySpendLimit",
+        "DefaultSenderID",
+        "DefaultSMSType",
+        "UsageReportS3Bucket",
+        carrier_statuses.ROLE,
+        carrier_statuses.RATE,
+    }
+)
+"""What an account may set; an empty value sets each back, as terraform-provider-aws does it."""
 _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 _PREFIXES = ("AWS.SNS.SMS.", "AWS.MM.SMS.")
 _RULES: Mapping[str, re.Pattern[str]] = {
@@ -56,22 +67,25 @@ def changed(found: Mapping[str, str], attributes: Mapping[str, str], account: st
     """An account's defaults with these attributes; raises what SNS refuses."""
     made = dict(found)
     for name, value in attributes.items():
+        if not value and name in _NAMES:
+            made.pop(name, None)
+            continue
         if name == "UsageReportS3Bucket":
             raise unsupported(f"the SMS attribute {name}")
         if name in (carrier_statuses.ROLE, carrier_statuses.RATE):
-            if value:
-                feedback.check(account, name, value)
-                made[name] = value
-            else:
-                made.pop(name, None)
+            feedback.check(account, name, value)
+            made[name] = value
             continue
         good = {
             "MonthlySpendLimit": value.isdecimal() and len(value) < 10,
-            "DefaultSenderID": not value or _SENDER.fullmatch(value) is not None,
+            "DefaultSenderID": _SENDER.fullmatch(value) is not None,
             "DefaultSMSType": value in TYPES,
         }.get(name)
         if good is None:
             raise InvalidParameterException.of("attributes", f"{name} is not an SMS attribute")
+        if not good and name == "DefaultSenderID":
+            # AWS's answer in the tests of github.com/ballerina-platform/module-ballerinax-aws.sns.
+            raise InvalidParameterException(f"{name} is invalid")
         if not good:
             raise InvalidParameterException.of(name)
         made[name] = value

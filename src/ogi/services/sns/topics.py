@@ -14,7 +14,11 @@ from ogi.errors import unsupported
 from ogi.service import Call, Fields
 from ogi.services.sns import archive_policies, delivery_policies, feedback, topic_policies
 from ogi.services.sns.archive_policies import Archive
-from ogi.services.sns.errors import InvalidParameterException, NotFoundException
+from ogi.services.sns.errors import (
+    InvalidParameterException,
+    NotFoundException,
+    check_elements,
+)
 from ogi.storage import Home, Reader, Transaction, control
 from ogi.storage.tables import Table
 
@@ -49,6 +53,8 @@ class Topic(msgspec.Struct, frozen=True):
     display_name: str = ""
     kms_key_id: str = ""
     signature_version: str = "1"
+    signature_told: bool = False
+    """Somebody has asked for that version: it is shown, also where it is the default."""
     message_bytes_max: int = MESSAGE_BYTES_DEFAULT
     tags: dict[str, str] = {}
     epoch: str = ""
@@ -104,11 +110,7 @@ COUNTS = Table("sns.counts", Counts)
 
 def parse(topic_arn: str, member: str = "TopicArn") -> arns.Arn:
     """The parts of a topic's ARN; InvalidParameter in SNS's words if it is none."""
-    elements = len(topic_arn.split(":"))
-    if elements < 6:
-        raise InvalidParameterException.of(
-            member, f"An ARN must have at least 6 elements, not {elements}"
-        )
+    check_elements(topic_arn, member)
     found = arns.parse(topic_arn)
     if found is None or found.service != "sns" or ":" in found.resource:
         raise InvalidParameterException.of(member)
@@ -204,7 +206,7 @@ def with_attribute(topic: Topic, name: str, value: str) -> Topic:
                 raise InvalidParameterException.of(
                     "SignatureVersion: Invalid value. Must be 1 or 2."
                 )
-            return change(topic, signature_version=value)
+            return change(topic, signature_version=value, signature_told=True)
         case "MaximumMessageSize":
             return change(topic, message_bytes_max=_message_bytes_max(value))
         case "TracingConfig" if value == "PassThrough":
@@ -289,7 +291,7 @@ def attributes(tx: Reader, topic: Topic) -> dict[str, str]:
         found["FifoThroughputScope"] = topic.throughput_scope
     if topic.kms_key_id:
         found["KmsMasterKeyId"] = topic.kms_key_id
-    if topic.signature_version != "1":
+    if topic.signature_told or topic.signature_version != "1":
         found["SignatureVersion"] = topic.signature_version
     if topic.message_bytes_max != MESSAGE_BYTES_DEFAULT:
         found["MaximumMessageSize"] = str(topic.message_bytes_max)

@@ -71,7 +71,7 @@ async def _create_topic(hands: Hands, properties: Fields) -> Made:
         given["FifoTopic"] = "true"
     request: Fields = {"Name": hands.name, "Attributes": given}
     if properties.get("Tags"):
-        request["Tags"] = properties["Tags"]
+        request["Tags"] = _tags(properties)
     if "DataProtectionPolicy" in properties:
         request["DataProtectionPolicy"] = json.dumps(properties["DataProtectionPolicy"])
     arn = hands.arn("sns", hands.name)
@@ -133,8 +133,14 @@ async def _subscriptions(hands: Hands, arn: str) -> list[Fields]:
         asked = {"TopicArn": arn, "NextToken": page["NextToken"]}
 
 
+def _tags(properties: Fields) -> list[Fields]:
+    """Of several with one key the last: "the resolve rule is that last tag wins"
+    (github.com/aws-cloudformation/aws-cloudformation-resource-providers-sns/pull/45)."""
+    return list({tag["Key"]: tag for tag in properties.get("Tags", [])}.values())
+
+
 async def _update_tags(hands: Hands, arn: str, old: Fields, new: Fields) -> None:
-    tags, tagged = new.get("Tags", []), old.get("Tags", [])
+    tags, tagged = _tags(new), _tags(old)
     keys = {tag["Key"] for tag in tags}
     gone = [tag["Key"] for tag in tagged if tag["Key"] not in keys]
     if gone:
