@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from ogi.storage import Home
-from ogi.storage.journal import Journal, JournalDamaged, encode, pack
+from ogi.storage.journal import Journal, JournalBroken, JournalDamaged, encode, pack
 from ogi.storage.sqlite import DataFolderError, SqliteStore
 
 HOME = Home("home")
@@ -39,6 +40,21 @@ def test_records_come_back_in_their_order(tmp_path: Path) -> None:
     found = replayed(tmp_path)
     assert [next(iter(changes)) for changes in found] == [key(1), key(2), key(3)]
     assert found[1] == {key(2): b"xx", key(0): None}
+
+
+def test_nothing_follows_a_record_that_could_not_be_written(tmp_path: Path) -> None:
+    """What follows rests on it, and may be ordered before anybody hears that it failed."""
+    journal = written(tmp_path, 1)
+    file = journal._files[0]
+    journal._files[0] = os.open(os.devnull, os.O_RDONLY)
+    with pytest.raises(OSError):
+        journal.append(encode({key(2): b"lost"}))
+    os.close(journal._files[0])
+    journal._files[0] = file
+    with pytest.raises(JournalBroken):
+        journal.append(encode({key(3): b"rests on it"}))
+    journal.close()
+    assert [next(iter(changes)) for changes in replayed(tmp_path)] == [key(1)]
 
 
 def test_what_the_tree_holds_is_not_replayed(tmp_path: Path) -> None:

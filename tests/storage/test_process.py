@@ -58,6 +58,29 @@ async def test_a_store_whose_scribe_is_gone_promises_nothing(tmp_path: Path) -> 
     await store.close()
 
 
+async def test_whoever_waits_behind_a_write_that_is_lost_hears_it(tmp_path: Path) -> None:
+    """Several groups may be on their way to the disk at once."""
+    store = SqliteStore(tmp_path, process=True)
+    os.kill(scribe_of(store), signal.SIGSTOP)
+
+    def body(tx: Any, number: int) -> None:
+        for row in range(100):
+            tx.set(KEY + b"%d" % row, b"%d" % number)
+
+    waiting = [
+        asyncio.ensure_future(store.transact(lambda tx, n=number: body(tx, n), HOME))  # type: ignore[misc]
+        for number in range(20)
+    ]
+    await asyncio.sleep(0)
+    os.kill(scribe_of(store), signal.SIGKILL)
+    heard = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(one, Exception) for one in heard)
+    await store.close()
+    store = SqliteStore(tmp_path, process=True)
+    assert await store.read(lambda tx: tx.get(KEY + b"0")) is None
+    await store.close()
+
+
 @pytest.mark.parametrize("round", range(3))
 def test_a_killed_server_leaves_a_folder_that_opens_at_once(tmp_path: Path, round: int) -> None:
     """The scribe holds the lock until it has ended, so that two never write one folder."""

@@ -100,6 +100,30 @@ async def test_a_failing_body_does_not_harm_its_neighbours(store: Store) -> None
     assert await names(store) == [k("a"), k("b")]
 
 
+async def test_large_transactions_of_one_turn_land_in_their_order(store: Store) -> None:
+    """More than fit one write to the disk: each is read once it is durable, never in part, and
+    never before one that came before it."""
+    rounds, rows = 30, 50
+
+    def body(tx: Any) -> int:
+        number = int(tx.get(k("last")) or b"0") + 1
+        tx.set(k("last"), b"%d" % number)
+        for row in range(rows):
+            tx.set(k(f"row-{row:02}"), b"%d" % number)
+        return number
+
+    def look(tx: Any) -> set[bytes]:
+        return {value for _, value in tx.scan(k("row-"), k("row-~"), rows + 1)}
+
+    async def one() -> None:
+        number = await store.transact(body, HOME)
+        (seen,) = await store.read(look)
+        assert int(seen) >= number
+
+    await asyncio.gather(*(one() for _ in range(rounds)))
+    assert await store.read(look) == {b"%d" % rounds}
+
+
 async def test_concurrent_takers_never_take_the_same(store: Store) -> None:
     """The heart of a queue: each scans from the front and takes away what it found."""
     await put(store, *(f"{n:03}" for n in range(100)))

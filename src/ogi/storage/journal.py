@@ -37,6 +37,10 @@ class JournalDamaged(Exception):
     """Records are missing in the midst of the journal; the message names the file."""
 
 
+class JournalBroken(Exception):
+    """A record could not be written, so none may follow: what follows rests on it."""
+
+
 class Found(NamedTuple):
     """A record that was read back."""
 
@@ -82,12 +86,19 @@ class Journal:
         self._at = 0
         self.number = 0
         """Of the last record."""
+        self._broken = False
 
     def append(self, payload: bytes) -> int:
         """Put an encoded write-set on disk; the bytes that were written."""
+        if self._broken:
+            raise JournalBroken("an earlier record could not be written")
         number = self.number + 1
         record = pack(number, payload)
-        _write(self._files[self._current], record, self._at)
+        try:
+            _write(self._files[self._current], record, self._at)
+        except BaseException:
+            self._broken = True
+            raise
         self._at += len(record)
         self.number = number
         return len(record)

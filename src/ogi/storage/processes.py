@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from ogi.lines import End, head, spawn
@@ -33,7 +35,8 @@ class ProcessWriter:
         Scribe(folder).close()
         line, self._process = spawn("ogi.storage.process", (str(folder),), held=(lock,))
         self._line = End(self._loop, line, self._hear, self._lost)
-        self._waiting: dict[bytes, Answered] = {}
+        self._waiting: dict[bytes, deque[Answered]] = {}
+        """Who waits, by what was asked: answers come in the order of the questions."""
         self._gone = False
         self._closing = False
         self._tell_gone = gone
@@ -79,7 +82,7 @@ class ProcessWriter:
         await ended
 
     def _ask(self, letter: bytes, text: bytes, answered: Answered) -> None:
-        self._waiting[letter] = answered
+        self._waiting.setdefault(letter, deque()).append(answered)
         self._line.say(head(letter, text), text)
         if self._gone:
             self._loop.call_soon(self._lost)
@@ -89,16 +92,16 @@ class ProcessWriter:
         if letter == b"X":
             letter, text = text[:1], text[1:]
             failure = ScribeFailed(text.decode(errors="replace"))
-        answered = self._waiting.pop(letter, None)
-        if answered is not None:
-            answered(text, failure)
+        waiting = self._waiting.get(letter)
+        if waiting:
+            waiting.popleft()(text, failure)
 
     def _lost(self) -> None:
         """The scribe is gone: nothing can be written any more."""
         self._gone = True
         failure = ScribeFailed("the process that writes the data folder has ended")
         waiting, self._waiting = self._waiting, {}
-        for answered in waiting.values():
+        for answered in chain.from_iterable(waiting.values()):
             answered(b"", failure)
         if not self._closing:
             self._tell_gone(failure)

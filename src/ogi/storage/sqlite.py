@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -41,7 +42,9 @@ FOLD_BYTES: Final = 36 * 1024 * 1024
 FOLD_S: Final = 3.0
 """After the first change a fold begins at the latest, so that little is left when all is quiet."""
 EARLY_KEYS: Final = 64
-"""Changed keys of a group that is not launched at the end of the turn only."""
+"""Changed keys of a group that does not wait for the end of the turn, nor for the disk."""
+FLYING_MAX: Final = 4
+"""Groups on their way to the disk."""
 LOCK_S: Final = 1.0
 """How long a folder's lock is waited for."""
 AHEAD_BYTES_MAX: Final = 2 * FOLD_BYTES
@@ -104,7 +107,7 @@ class SqliteStore:
         self._layers = Layers(self._tree)
         self._durable = _Durable(self, self._layers)
         self._filling = _Group()
-        self._flying: _Group | None = None
+        self._flying: deque[_Group] = deque()
         self._scheduled = False
         self._folding = False
         self._fold_due = False
@@ -166,7 +169,7 @@ class SqliteStore:
 
     def _is_at_rest(self) -> bool:
         """All that a body can read is on disk."""
-        return self._flying is None and not self._filling.waiters
+        return not self._flying and not self._filling.waiters
 
     def _join(self, writes: Writes, done: Done, result: Any) -> None:
         """Make what a body did part of the group that is filling."""
@@ -178,12 +181,10 @@ class SqliteStore:
         if writes.bells:
             group.bells |= writes.bells
         group.waiters.append((done, result))
-        if self._flying is not None:
-            return
-        if len(group.changes) >= EARLY_KEYS:
-            # The disk need not wait for the end of a long turn of the loop.
+        if len(group.changes) >= EARLY_KEYS and len(self._flying) < FLYING_MAX:
+            # A long turn of the loop keeps the disk busy, and is answered by its end.
             self._launch()
-        elif not self._scheduled:
+        elif not self._flying and not self._scheduled:
             self._scheduled = True
             # Not at once: what else has arrived in this turn of the loop shares the commit.
             self._loop.call_soon(self._launch)
@@ -198,10 +199,12 @@ class SqliteStore:
 
     def in_flight(self) -> Changes:
         """All changes that are not on disk yet."""
-        flying = self._flying
-        if flying is None:
+        if not self._flying:
             return self._filling.changes
-        return {**flying.changes, **self._filling.changes}
+        changes: Changes = {}
+        for group in (*self._flying, self._filling):
+            changes.update(group.changes)
+        return changes
 
     def listen(self, bell: bytes) -> AbstractContextManager[Bell]:
         return self._bells.listen(bell)
@@ -232,7 +235,7 @@ class SqliteStore:
 
     async def _settle(self) -> None:
         """Wait until nothing is on its way to the journal or the tree."""
-        while self._flying is not None or self._filling.waiters or self._folding:
+        while self._flying or self._filling.waiters or self._folding:
             moved = self._loop.create_future()
             self._watchers.append(moved)
             await moved
@@ -250,30 +253,32 @@ class SqliteStore:
         """Send the group that is filling to the disk and begin the next."""
         self._scheduled = False
         group = self._filling
-        if self._flying is not None or not group.waiters:
-            return
-        if self._folding and self._journal_bytes > AHEAD_BYTES_MAX:
-            return  # The fold's end launches it.
-        self._flying = group
-        self._filling = _Group()
         changes = group.changes
+        if not group.waiters or (self._flying and len(changes) < EARLY_KEYS):
+            return  # What is flying launches it when it has landed.
+        if self._fold_due or (self._folding and self._journal_bytes > AHEAD_BYTES_MAX):
+            return  # The fold's beginning, or its end, launches it.
+        self._flying.append(group)
+        self._filling = _Group()
         if not changes:
             self._landed(0, None)
             return
         self._writer.append(changes, self._landed)
 
     def _landed(self, written: int, failure: BaseException | None) -> None:
-        """On the loop: the flying group is on disk (or failed, and with it all that came after)."""
-        group = self._flying
-        assert group is not None
-        self._flying = None
+        """On the loop: the first that flies is on disk (or failed, and all that came after)."""
+        if not self._flying:
+            return  # It failed with one before it.
+        group = self._flying.popleft()
         if failure is not None:
-            self._fail(failure, group)
+            rest = tuple(self._flying)
+            self._flying.clear()
+            self._fail(failure, group, *rest)
             return
         self._layers.landed(group.changes)
         self._journal_bytes += written
         self._bells.ring(group.bells)
-        if written:
+        if written or self._fold_due:
             self._plan_fold()
         if self._filling.waiters:
             self._launch()
@@ -301,9 +306,11 @@ class SqliteStore:
         """A group has landed: fold now if there is enough, or have it done soon."""
         if self._folding:
             return
-        full = self._journal_bytes >= FOLD_BYTES or len(self._layers.durable) >= FOLD_KEYS
-        if full or self._fold_due:
-            self._fold()
+        if self._journal_bytes >= FOLD_BYTES or len(self._layers.durable) >= FOLD_KEYS:
+            self._fold_due = True
+        if self._fold_due:
+            if not self._flying:
+                self._fold()
         elif self._fold_timer is None:
             self._fold_timer = self._loop.call_later(FOLD_S, self._fold_in_time)
 
@@ -311,10 +318,9 @@ class SqliteStore:
         self._fold_timer = None
         if self._folding or self._closed or self._failure is not None:
             return
-        if self._flying is None:
+        self._fold_due = True
+        if not self._flying:
             self._fold()
-        else:
-            self._fold_due = True  # When it has landed.
 
     def _fold(self) -> None:
         """Begin to bring into the tree what is on disk.

@@ -30,7 +30,7 @@ class Writer(Protocol):
     """All methods are called on the loop, and so is what they are given."""
 
     def append(self, changes: Changes, appended: Appended) -> None:
-        """Put changes on disk; only once the one before was."""
+        """Put changes on disk, after those before. If that fails, so does every later one."""
 
     def fold(self, folded: Folded) -> None:
         """Bring what was appended into the tree; only once the fold before has ended."""
