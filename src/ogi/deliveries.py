@@ -67,9 +67,29 @@ def hand_over(
     if it refuses, none of them, and `refused` hears of it.
     """
     refusal = make_now(tx, call, home, service, operation, request)
+    if refusal is not None:
+        hear(
+            tx, call, home, service, operation, request, refusal, refused=refused,
+            reference=reference,
+        )  # fmt: skip
+
+
+def hear(
+    tx: Transaction,
+    call: Call,
+    home: Home,
+    service: str,
+    operation: str,
+    request: Fields,
+    refusal: AwsError,
+    *,
+    refused: tuple[str, str] | None,
+    reference: Fields | None,
+) -> None:
+    """What becomes of a request that `make_now` could not make: owed, or told to `refused`."""
     if isinstance(refusal, Unmade):
         post(tx, call, home, service, operation, request, refused=refused, reference=reference)
-    elif refusal is not None:
+    else:
         tell(tx, call, made_of(call, service, operation, request, refused, reference), refusal)
 
 
@@ -98,10 +118,7 @@ def make_now(
     except Exception as fault:
         log.error("hand-over failed", exc_info=fault, extra={"operation": operation})
         return Unmade()
-    for key, value in writes.changes.items():
-        tx.delete(key) if value is None else tx.set(key, value)
-    for bell in writes.bells:
-        tx.ring(bell)
+    tx.take(writes.changes, writes.bells)
     return None
 
 

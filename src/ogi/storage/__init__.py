@@ -7,7 +7,7 @@ be run again, so it has no effect but on its transaction.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeVar
@@ -65,6 +65,10 @@ class Transaction(Reader, Protocol):
     def set(self, key: bytes, value: bytes) -> None: ...
 
     def delete(self, key: bytes) -> None: ...
+
+    def take(self, changes: Changes, bells: Collection[bytes]) -> None:
+        """Write and ring what another transaction over this one did."""
+        ...
 
     def ring(self, bell: bytes) -> None:
         """Wake who listens to `bell`, once this transaction is durable."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 
 from sortedcontainers import SortedDict
 
-from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Home, Reader, StrayWrite
+from ogi.storage import KEY_BYTES_MAX, VALUE_BYTES_MAX, Changes, Home, Reader, StrayWrite
 from ogi.storage.keys import AGENDA, LEASES
 
 
@@ -53,6 +53,10 @@ class Writes:
 
     def delete(self, key: bytes) -> None:
         self.changes[key] = None
+
+    def take(self, changes: Changes, bells: Collection[bytes]) -> None:
+        self.changes.update(changes)
+        self.bells.update(bells)
 
     def ring(self, bell: bytes) -> None:
         self.bells.add(bell)

@@ -46,26 +46,34 @@ def hand_over(
     request = _for_queue(target, subscription, content, envelopes)
     if replay:
         _mark(request, subscription, content, replay)
-    reference: Fields = {
-        "TopicArn": topic.arn,
-        "SubscriptionArn": subscription.arn,
-        "Endpoint": subscription.endpoint,
-    }
+    notice: Fields | None = None
     if topic.feedback:
-        notice = reference["Notice"] = statuses.notice(topic, subscription, content)
+        notice = statuses.notice(topic, subscription, content)
         if statuses.sampled(call, topic, "sqs"):
             service, operation = "sns", "send_copy"
             request = {"Copy": request, "Notice": notice, "Attempt": 0}
     if backlogs is not None and target.resource.endswith(".fifo"):
-        name = Name(content.group, subscription.arn, COPY)
+        name, reference = Name(content.group, subscription.arn, COPY), _about(subscription, notice)
         backlogs.hand_over(
             tx, call, name, subscription.endpoint, service, operation, request, reference
         )
         return
-    deliveries.hand_over(
-        tx, call, topic.home, service, operation, request, refused=("sns", "undelivered"),
-        reference=reference,
-    )  # fmt: skip
+    refusal = deliveries.make_now(tx, call, topic.home, service, operation, request)
+    if refusal is not None:
+        deliveries.hear(
+            tx, call, topic.home, service, operation, request, refusal,
+            refused=("sns", "undelivered"), reference=_about(subscription, notice),
+        )  # fmt: skip
+
+
+def _about(subscription: Subscription, notice: Fields | None) -> Fields:
+    """What whoever hears of a refusal is told of the copy."""
+    told: Fields = {
+        "TopicArn": subscription.topic_arn,
+        "SubscriptionArn": subscription.arn,
+        "Endpoint": subscription.endpoint,
+    }
+    return told if notice is None else {**told, "Notice": notice}
 
 
 def _homes_of_copy(call: Call, request: Fields) -> tuple[Home, ...]:

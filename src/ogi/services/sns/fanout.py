@@ -31,13 +31,17 @@ def begin(tx: Transaction, call: Call, topic: Topic, content: Content) -> None:
 
     Those with a filter do not count: most of them get nothing, and whoever does is soon found.
     """
-    sealed = contents.seal(tx, call, topic, content)
+    sealed = Sealed(tx, call, topic, content)
+    if topic.kms_key_id:
+        sealed.text()  # Whether the key may be used is decided now, whoever gets the message.
     counts = topics.counts(tx, topic)
     cursor: Cursor | None = audiences.START
     if counts.confirmed + counts.pending - counts.filters <= AT_ONCE_MAX:
-        cursor, _ = serve(tx, call, topic, content, sealed, audiences.START, AT_ONCE_MAX, PAGE)
+        # One more than there are, so that their end is seen.
+        limit = AT_ONCE_MAX + 1
+        cursor, _ = serve(tx, call, topic, content, sealed, audiences.START, limit, PAGE)
     if cursor is not None:
-        _owe(tx, call, topic, sealed, cursor)
+        _owe(tx, call, topic, sealed.text(), cursor)
 
 
 def _owe(tx: Transaction, call: Call, topic: Topic, sealed: bytes, cursor: Cursor) -> None:
@@ -50,6 +54,26 @@ def _owe(tx: Transaction, call: Call, topic: Topic, sealed: bytes, cursor: Curso
     )  # fmt: skip
 
 
+class Sealed:
+    """A message as it is kept while it waits for somebody: sealed when it has to wait."""
+
+    __slots__ = ("_call", "_content", "_text", "_topic", "_tx")
+
+    def __init__(
+        self, tx: Transaction, call: Call, topic: Topic, content: Content, text: bytes = b""
+    ) -> None:
+        self._tx = tx
+        self._call = call
+        self._topic = topic
+        self._content = content
+        self._text = text
+
+    def text(self) -> bytes:
+        if not self._text:
+            self._text = contents.seal(self._tx, self._call, self._topic, self._content)
+        return self._text
+
+
 @SERVICE.duty(home=topics.home_of_messages)
 def fan_out(tx: Transaction, call: Call, request: Fields) -> Fields:
     """Hand a message over to one page of subscribers, and owe it to the next."""
@@ -60,7 +84,8 @@ def fan_out(tx: Transaction, call: Call, request: Fields) -> Fields:
     if content is None:
         return {}
     start = Cursor(request["Bucket"], request["After"])
-    cursor, _ = serve(tx, call, topic, content, request["Sealed"], start, PAGE)
+    sealed = Sealed(tx, call, topic, content, request["Sealed"])
+    cursor, _ = serve(tx, call, topic, content, sealed, start, PAGE)
     if cursor is not None:
         _owe(tx, call, topic, request["Sealed"], cursor)
     return {}
@@ -80,7 +105,7 @@ def serve(
     call: Call,
     topic: Topic,
     content: Content,
-    sealed: bytes,
+    sealed: Sealed,
     cursor: Cursor = audiences.START,
     limit: int = PAGE,
     look: int = audiences.LOOKED_AT_MAX,
@@ -97,16 +122,16 @@ def serve(
         if topic.protection and not protections.outgoing(topic, subscription, content):
             _tell_denied(tx, call, topic, subscription, content)
             continue
-        sender.note(
-            "sns.deliver", topic=topic.arn, subscription=subscription.arn,
-            sns_message_id=content.id, protocol=subscription.protocol,
-            endpoint=subscription.shown,
-        )  # fmt: skip
+        sender.run.note(sender.trace, "sns.deliver", {
+            "at": sender.now, "topic": topic.arn, "subscription": subscription.arn,
+            "sns_message_id": content.id, "protocol": subscription.protocol,
+            "endpoint": subscription.shown,
+        })  # fmt: skip
         if subscription.protocol == "sqs":
             copies.hand_over(tx, sender, topic, subscription, content, envelopes, backlogs)
         else:
             notice = statuses.notice(topic, subscription, content) if topic.feedback else None
-            postings.owe(tx, call, topic, subscription, sealed, notice=notice)
+            postings.owe(tx, call, topic, subscription, sealed.text(), notice=notice)
     return cursor_after, len(page)
 
 

@@ -124,8 +124,9 @@ def serve_group(tx: Transaction, call: Call, request: Fields) -> Fields:
         content = fanout.opened(tx, who, topic, waiting.sealed)
         cursor = None
         if content is not None:
+            sealed = fanout.Sealed(tx, who, topic, content, waiting.sealed)
             cursor, count = fanout.serve(
-                tx, who, topic, content, waiting.sealed, waiting.cursor, left, backlogs=backlogs
+                tx, who, topic, content, sealed, waiting.cursor, left, backlogs=backlogs
             )
             left -= max(count, 1)
         if cursor is not None:
