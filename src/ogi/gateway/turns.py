@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
-from ogi.gateway import heads
+from ogi.gateway import heads, streams
 from ogi.gateway.answers import Writer
 from ogi.gateway.bodies import Disconnected, Stream
 from ogi.gateway.heads import Refused
@@ -121,7 +121,7 @@ class Turns:
             if isinstance(response.body, bytes):
                 writer.whole(response, request.method, keep, modern)
             else:
-                keep = await writer.streamed(response, request.method, keep, modern)
+                keep = await streams.send(writer, response, request.method, keep, modern)
         except BaseException:
             self.task = None
             self._end()

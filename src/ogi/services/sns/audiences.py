@@ -14,9 +14,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
-
-import msgspec
+from typing import Any, Final
 
 from ogi.services.sns import filters, topics
 from ogi.services.sns.contents import Content
@@ -29,27 +27,23 @@ from ogi.services.sns.subscriptions import (
     filter_of,
     tokens_of,
 )
+from ogi.services.sns.subscriptions import (
+    Cursor as Cursor,
+)
 from ogi.services.sns.topics import Counts, Topic
 from ogi.storage import Reader
 from ogi.storage.keys import after, text
 
-PATHS_MAX = 64
+PATHS_MAX: Final = 64
 """A message with more paths than this goes through those that are asked for, if these are fewer."""
-BUCKETS_MAX = 256
+BUCKETS_MAX: Final = 256
 """A message with more values than this looks at all subscriptions that ask for one; one that would
 open more of other conditions, at all of these on a path."""
-LOOKED_AT_MAX = 1_000
+LOOKED_AT_MAX: Final = 1_000
 """Subscriptions whose filters are tested in one transaction, whether they match or not."""
 
 
-class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """How far a message has come: the bucket, and the last id in it that was looked at."""
-
-    bucket: str = ""
-    after: str = ""
-
-
-START = Cursor()
+START: Final = Cursor()
 
 
 class Audience:

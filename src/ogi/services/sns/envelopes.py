@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -29,6 +30,7 @@ _CHOSEN: Final = {
 _json: Final = msgspec.json.Encoder().encode
 
 
+@lru_cache(maxsize=256)
 def timestamp(seconds: float) -> str:
     """2012-04-25T21:49:25.719Z"""
     moment = datetime.fromtimestamp(seconds, UTC)

@@ -29,6 +29,13 @@ EVERYBODY = ""
 """The bucket of the subscriptions at which every message looks (see audiences)."""
 
 
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """How far a message has come: the bucket, and the last id in it that was looked at."""
+
+    bucket: str = ""
+    after: str = ""
+
+
 class Subscription(msgspec.Struct, frozen=True):
     id: str
     arn: str
