@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -313,4 +314,17 @@ def test_compiled_modules_hold_nothing_that_compiling_changes() -> None:
                     shared = not ast.unparse(line.annotation).startswith("ClassVar")
                 if shared:
                     wrong.append(f"{source}:{line.lineno} is neither __init__'s nor a ClassVar")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_tests_change_is_no_constant_of_compiled_modules() -> None:
+    """A Final is compiled into its readers: a test that lowers a limit would change nothing."""
+    patched = re.compile(r'monkeypatch\.setattr\((\w+), "([A-Z_]+)"')
+    wrong = []
+    for test in sorted(Path(__file__).parent.rglob("*.py")):
+        for module, constant in patched.findall(test.read_text()):
+            for source in compiling.SOURCES:
+                mine = Path(source).stem == module
+                if mine and re.search(rf"^{constant}: Final", (SOURCE / source).read_text(), re.M):
+                    wrong.append(f"{source}: {constant} is Final, and {test.name} changes it")
     assert not wrong, "\n".join(wrong)

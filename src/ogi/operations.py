@@ -116,10 +116,11 @@ def submit(call: Call, operation: Operation, request: Fields, done: Done) -> Non
     body = _body(call, operation, request)
     store = call.ports.store
 
-    def ended(outcome: tuple[Fields, Run], failure: BaseException | None) -> None:
+    def ended(outcome: tuple[Fields, Run] | None, failure: BaseException | None) -> None:
         if failure is not None:
             done(None, failure)
             return
+        assert outcome is not None
         result, run = outcome
         if run.notes:
             call.ports.traces.add(run.notes)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-KEPT_MAX: Final = 8_192
+KEPT_MAX = 8_192
 """Notes that are kept, besides those of the newest transaction: one publish may make hundreds."""
 HOPS_MAX: Final = 1_000
 """Hops shown of one trace."""

@@ -288,7 +288,12 @@ def test_what_a_client_makes_long_is_not_kept(court: Court) -> None:
     assert not traces.refused
 
     service = Service("sqs", "sqs", AccessDenied)
-    asked = court.world.caller(bob).but(demand=(None, {}))
+
+    @service.operation()
+    def tag_queue(tx: Any, call: Any, request: Any) -> Any:
+        return {}
+
+    asked = court.world.caller(bob).but(demand=(service.operation_named("TagQueue"), {}))
 
     def ask(context: Mapping[str, Any], resource: str = QUEUE) -> int:
         traces.clear()

@@ -22,7 +22,7 @@ from ogi.gateway.bodies import Disconnected, collect
 from ogi.http import Body, Request, Response
 from ogi.service import ANONYMOUS, Call, Operation, Ports, Service, dispatch, submit
 
-BODY_BYTES_MAX: Final = 72 * 1024 * 1024
+BODY_BYTES_MAX = 72 * 1024 * 1024
 """A body that is not streamed: above the largest that AWS takes (a function's zip, base64)."""
 
 log = logging.getLogger("ogi.requests")

@@ -16,7 +16,7 @@ from typing import Final
 from ogi.storage import Changes, Entries, Reader
 from ogi.storage.order import Order
 
-EXTRA_ROWS: Final = 4
+EXTRA_ROWS = 4
 """Entries asked of a lower layer beyond the limit, since some may be overridden."""
 SKIPS_MAX: Final = 4_096
 """Beginnings of scans that are remembered."""

@@ -16,9 +16,9 @@ from ogi.storage import Changes, Entries
 
 BUCKET_BYTES: Final = 10
 """A bucket is a home, NUL, and the nine bytes behind it: about a table."""
-PENDING_MAX: Final = 4_096
+PENDING_MAX = 4_096
 """Keys that wait for a scan, so that none has to place too many at once."""
-DEAD_MAX: Final = 512
+DEAD_MAX = 512
 """Deleted keys at the front of a bucket before the list is cut."""
 
 

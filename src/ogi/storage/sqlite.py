@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 log = logging.getLogger("ogi.storage")
 
-FOLD_KEYS: Final = 65_536
+FOLD_KEYS = 65_536
 """Changed keys that begin a fold."""
 FOLD_BYTES: Final = 36 * 1024 * 1024
 """Bytes in the journal that begin a fold."""

@@ -5,8 +5,6 @@ Every move keeps the ledger's counts, and the group's where the message has one.
 
 from __future__ import annotations
 
-from typing import Final
-
 from ogi.services.sqs import groups
 from ogi.services.sqs.groups import Ready
 from ogi.services.sqs.layout import END, State, pack, pair, unpack, unpair
@@ -18,7 +16,7 @@ from ogi.storage.keys import number as number_of
 from ogi.storage.keys import u64
 
 READY, DELAYED, FLIGHT = b"r", b"d", b"f"
-IN_FLIGHT_MAX: Final = 120_000
+IN_FLIGHT_MAX = 120_000
 """API reference, ChangeMessageVisibility: then OverLimit, or silence from a FIFO queue."""
 
 
