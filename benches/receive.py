@@ -11,7 +11,7 @@ from statistics import median
 from benches.places import Effort, Place, Row, cost, main
 
 CONNECTIONS = 16
-GOAL = 20_000
+GOAL = 25_000
 
 
 async def measure(place: Place, effort: Effort) -> AsyncIterator[Row]:
