@@ -19,7 +19,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -231,7 +231,11 @@ class Place:
         tasks = Path(f"/proc/{self.process.pid}/task")
         if not tasks.exists():
             return 0.0
-        return sum(int((t / "schedstat").read_text().split()[0]) for t in tasks.iterdir()) / 1e9
+        spent_ns = 0
+        for task in tasks.iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # A thread that just ended.
+                spent_ns += int((task / "schedstat").read_text().split()[0])
+        return spent_ns / 1e9
 
     def close(self) -> None:
         for client in self._clients.values():
